@@ -1,0 +1,2 @@
+// Package pbx is the telephone exchange.
+package pbx

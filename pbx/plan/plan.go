@@ -1,0 +1,36 @@
+// Package plan is the configuration of the office as a value: users, exchange lines,
+// rules. A [Plan] is validated whole, stored whole and handed over whole; a running
+// call keeps the plan it began with. The package is pure: it reads no file and no
+// clock, and knows nothing of hardware beyond the labels of ports.
+package plan
+
+// Ext is an extension: one to eight digits.
+type Ext string
+
+// UserID names a user for as long as the user exists. It is made at random and says
+// nothing about the person; an extension may change, an id never does.
+type UserID string
+
+// Plan is what the office wants.
+type Plan struct {
+	Office    string   `json:"office"`              // name of the office, shown on pages
+	Country   string   `json:"country"`             // a code of package country: "DE"
+	Users     []User   `json:"users"`               // staff and rooms with a telephone
+	Lines     []Line   `json:"lines,omitempty"`     // exchange lines
+	Emergency []string `json:"emergency,omitempty"` // emergency numbers beside the country's
+}
+
+// User is a person or a place with an extension. Name and Ext are required, all else
+// is optional.
+type User struct {
+	ID    UserID   `json:"id,omitempty"` // made at import when empty
+	Name  string   `json:"name"`
+	Ext   Ext      `json:"ext"`
+	Ports []string `json:"ports,omitempty"` // labels of the station ports that ring: "FXS 1"
+}
+
+// Line is one line of the public exchange.
+type Line struct {
+	Name string `json:"name"`
+	Port string `json:"port"` // label of the exchange-line port: "FXO 1"
+}
