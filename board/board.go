@@ -14,6 +14,7 @@ package board
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -195,6 +196,9 @@ type LineReport struct {
 	FeedVolts  float64 // of the battery that feeds the line; stations only
 	Registered bool    // exchange line: the line side of the chip answers
 }
+
+// ErrClosed is returned by Exchange once the board is closed.
+var ErrClosed = errors.New("board: closed")
 
 // Board is one set of telephone hardware.
 type Board interface {

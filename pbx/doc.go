@@ -1,2 +1,25 @@
-// Package pbx is the telephone exchange.
+// Package pbx is the telephone exchange: one [Switch] that owns every call. An event
+// goes in, state changes, signals, a media patch, a snapshot and records come out:
+//
+//	board events ─┐                       ┌─► board signals (ring, idle, open loop …)
+//	DTMF digits ──┼─► Switch.step(now, e) ┼─► media.Patch  (who hears whom; derived)
+//	Post (plan) ──┘        ▲              ├─► Snapshot     (immutable, for pages)
+//	              deadlines┘              └─► Journal      (records of ended calls)
+//
+// A call joins legs. A leg's life is a table ([LegTable], drawn in testdata/leg.golden):
+// its state, the events it allows, the states that may follow, its time limit. An event
+// that the table does not allow is counted and logged, never ignored and never a panic.
+// Failed calls are [Cause] values; only broken machinery is an error.
+//
+// What the switch needs from below its own roof it declares here ([Journal]); storage
+// provides it. State machines read no clock and do no input or output: Run does, around
+// step. Nothing here blocks.
+//
+// Goroutines of the box (a closed list; adding one means adding a line):
+//
+//   - one switch loop: [Switch.Run]
+//   - one media loop: media.Engine.Run
+//   - one event reader in the board: board/office (at start also one a port, for its power-up)
+//   - one storage writer: storage.Store.Run
+//   - in the simulator: one reader of its words
 package pbx

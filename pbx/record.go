@@ -32,17 +32,19 @@ type Record struct {
 type Outcome uint8
 
 const (
-	Answered     Outcome = iota + 1
-	Busy                 // the called party was busy
-	NoAnswer             // it rang until the limit
-	Abandoned            // the caller hung up before an answer
-	Unobtainable         // nobody has this number
-	Failed               // no line, out of service, congestion
+	Answered      Outcome = iota + 1
+	Busy                  // the called party was busy
+	NoAnswer              // it rang until the limit
+	Abandoned             // the caller hung up before an answer
+	Unobtainable          // nobody has this number
+	Failed                // no line, out of service, congestion
+	AnswerUnknown         // it went out on a line that does not tell of an answer
 	numOutcomes
 )
 
 var outcomeNames = [numOutcomes]string{Answered: "answered", Busy: "busy", NoAnswer: "no answer",
-	Abandoned: "abandoned", Unobtainable: "unobtainable", Failed: "failed"}
+	Abandoned: "abandoned", Unobtainable: "unobtainable", Failed: "failed",
+	AnswerUnknown: "answer not known"}
 
 func (o Outcome) String() string {
 	if o > 0 && o < numOutcomes {

@@ -51,6 +51,7 @@ type Highway struct {
 	running bool
 	next    time.Time // end of the frame under way
 	timer   *time.Timer
+	stop    chan struct{} // closed by Stop: ends an Exchange that waits
 	drx     Bus
 	dtx     Bus
 	stalled bool
@@ -81,6 +82,7 @@ func (h *Highway) Start() error {
 	h.running = true
 	h.next = time.Now().Add(board.FrameTime)
 	h.timer = time.NewTimer(board.FrameTime)
+	h.stop = make(chan struct{})
 	for _, c := range h.chips {
 		c.Clock(true)
 	}
@@ -96,6 +98,7 @@ func (h *Highway) Stop() error {
 	}
 	h.running = false
 	h.timer.Stop()
+	close(h.stop)
 	for _, c := range h.chips {
 		c.Clock(false)
 	}
@@ -131,17 +134,27 @@ func (h *Highway) Exchange(out, in []int16) error {
 		h.mu.Unlock()
 		return pcm.ErrClock
 	}
-	timer, next, stalled := h.timer, h.next, h.stalled
+	timer, stop, next, stalled := h.timer, h.stop, h.next, h.stalled
 	h.mu.Unlock()
 	if stalled {
-		time.Sleep(50 * time.Millisecond)
+		pause := time.NewTimer(50 * time.Millisecond)
+		defer pause.Stop()
+		select {
+		case <-pause.C:
+		case <-stop:
+			return pcm.ErrClock
+		}
 		h.mu.Lock()
 		h.next = time.Now().Add(board.FrameTime)
 		h.timer.Reset(board.FrameTime)
 		h.mu.Unlock()
 		return pcm.ErrClock
 	}
-	<-timer.C
+	select {
+	case <-timer.C:
+	case <-stop:
+		return pcm.ErrClock
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if !h.running {

@@ -18,6 +18,9 @@ type Plan struct {
 	Users     []User   `json:"users"`               // staff and rooms with a telephone
 	Lines     []Line   `json:"lines,omitempty"`     // exchange lines
 	Emergency []string `json:"emergency,omitempty"` // emergency numbers beside the country's
+
+	OutsidePrefix string `json:"outside_prefix,omitempty"` // digit dialled before an outside number; none when empty
+	RingSeconds   int    `json:"ring_seconds,omitempty"`   // an unanswered call ends after it; 0: DefaultRing
 }
 
 // User is a person or a place with an extension. Name and Ext are required, all else

@@ -1,0 +1,54 @@
+package sim
+
+import (
+	"fmt"
+	"time"
+)
+
+// What is a kind of Event.
+type What uint8
+
+const (
+	Did          What = iota + 1 // a hand did Name: "lifts", "dials 102"
+	Hears                        // a tone, Name, began in the ear
+	HearsNot                     // it ended
+	Rings                        // the bell began
+	RingsAs                      // the bell's cadence, Name, and frequency, Hz, are known
+	RingsNot                     // the bell stopped
+	HearsVoice                   // the voice of handset number Voice began in the ear
+	HearsNoVoice                 // it ended
+	PutDown                      // the handset is back on the hook
+	Talks                        // Who and Name hear each other
+	Said                         // a line from elsewhere, Name: a record, a fault
+)
+
+// Event is something that a person beside the telephones would notice.
+type Event struct {
+	At    time.Time
+	What  What
+	Who   string
+	Name  string
+	Hz    float64
+	Voice int
+}
+
+// String gives the event in the simulator's words, or "" for what has no word.
+func (e Event) String() string {
+	switch e.What {
+	case Did:
+		return e.Who + " " + e.Name
+	case Hears:
+		return e.Who + " hears " + e.Name
+	case Rings:
+		return e.Who + " rings"
+	case RingsAs:
+		return fmt.Sprintf("%s rings %s at %g Hz", e.Who, e.Name, e.Hz)
+	case RingsNot:
+		return e.Who + " stops ringing"
+	case Talks:
+		return e.Who + " and " + e.Name + " talk"
+	case Said:
+		return e.Name
+	}
+	return ""
+}

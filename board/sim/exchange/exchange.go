@@ -1,0 +1,320 @@
+// Package exchange simulates a line of the public telephone exchange: the battery, the
+// tones and the ringing that an exchange-line port sees, the digits that it dials, and
+// a called or calling party with a voice. A [Line] is what a [chipsim.DAA] is plugged
+// into; board/sim and tests drive it.
+//
+//	chipsim.DAA ── Line(start, seizure, supply) ──► Line ◄── Call, HangUp, Cut … (any goroutine)
+//	                                                  └────► State, Digits, Level, Notes
+//
+// It is an independent judge of what the box sends: its digit receivers share no code
+// with the box. It is pure in time: nothing moves but by the calls of Line, ten
+// milliseconds each, and no clock is read. It knows no country: tones and cadences are
+// data in a [Config]. It never decodes speech; a voice is a sine or given samples.
+package exchange
+
+import (
+	"sync"
+	"time"
+
+	"sotto/board"
+	"sotto/board/chipsim"
+)
+
+// Tone is a call-progress tone.
+type Tone struct {
+	Hz      []float64       // all at the same time
+	Level   float64         // of each, in dBm0
+	Cadence []time.Duration // on, off, on, off … and again; none is a steady tone
+}
+
+// Ringing is what the exchange rings with.
+type Ringing struct {
+	Hz      float64
+	Vrms    float64
+	Cadence []time.Duration // on, off, on, off … and again
+}
+
+// Voice is what a far party says.
+type Voice struct {
+	Hz      float64 // a steady sine as a marker; 0 is silence
+	Level   float64 // of the sine, in dBm0
+	Samples []int16 // said once instead of the sine
+}
+
+// Config is the kind of exchange. Zero values are as told; a tone without frequencies
+// is silence.
+type Config struct {
+	Volts     float64 // open circuit, signed; 0 is -48
+	Milliamps float64 // into a closed loop, unsigned; 0 is 25
+
+	DialDelay   time.Duration // from seizure to dial tone
+	DialTone    Tone
+	Ringback    Tone
+	Busy        Tone
+	Congestion  Tone
+	Ring        Ringing
+	NumberPause time.Duration // silence that ends a number; 0 is 3 s
+	ReleaseTime time.Duration // open loop that ends a call; 0 is 300 ms
+
+	ReverseOnAnswer bool    // turn the polarity when the called party answers, and back at the end
+	EchoLoss        float64 // dB by which the port hears itself; 0 is no echo
+}
+
+// Far is how a dialled call goes on.
+type Far struct {
+	Digits int           // the number is complete with so many; 0 waits for NumberPause
+	Delay  time.Duration // from the complete number to ringback or refusal
+	Refuse Ending        // EndBusy or EndCongestion: the call gets no further
+	Rings  int           // ringback bursts before the answer; negative is no answer, ever
+	Voice  Voice         // of the called party
+}
+
+// Ending is a way in which the exchange tells that the far party is gone.
+type Ending uint8
+
+const (
+	EndSilent     Ending = iota // nothing is told
+	EndBreak                    // the loop is broken for a time (CPC)
+	EndReversal                 // the polarity turns
+	EndBusy                     // busy tone
+	EndCongestion               // congestion tone
+)
+
+// State is where the call on the line stands.
+type State uint8
+
+const (
+	Idle       State = iota
+	RingingIn        // an incoming call rings
+	Seized           // waiting for dial tone
+	Dialtone         // dial tone, no digit yet
+	Dialling         // digits come
+	Proceeding       // the number is complete
+	Alerting         // the called party rings
+	Talking          // answered, incoming or outgoing
+	Ended            // the far party is gone, the port still holds the line
+)
+
+// NoteKind says what a Note is about.
+type NoteKind uint8
+
+const (
+	NoteSeized   NoteKind = iota + 1 // the loop closed
+	NoteReleased                     // the loop opened for good
+	NoteDigit                        // a digit was recognised
+	NoteAlerting                     // the called party rings
+	NoteAnswered                     // either party answered
+	NoteEnded                        // the far party is gone
+)
+
+// Note is one thing that happened, to the frame or, for the hook, to the edge.
+type Note struct {
+	At    time.Time
+	Kind  NoteKind
+	Digit byte // with NoteDigit
+	Pulse bool // with NoteDigit: dialled by pulses
+}
+
+const (
+	maxNotes  = 256
+	maxDigits = 64
+	heardLen  = board.SampleRate // what is kept of the port's voice: one second
+)
+
+// Line is one exchange line. Any goroutine may command and ask it.
+type Line struct {
+	cfg Config
+
+	mu      sync.Mutex
+	now     time.Time // end of the last frame
+	state   State
+	since   time.Time // of the state
+	samples int64     // played in this state: position in tones and ringing
+
+	reversed  bool // by command
+	turned    bool // by the call: answer or ending
+	cut       bool
+	other     bool
+	breakTill time.Time
+
+	far      Far
+	voice    Voice
+	end      Ending
+	digits   []byte
+	lastWord time.Time // last digit
+	data     []int16
+
+	closed bool
+	openAt time.Time
+	pulses pulseCounter
+	dtmf   receiver
+
+	osc      [8]float64 // phases of the tone under way
+	voiceOsc float64
+	ringOsc  float64
+	voicePos int
+
+	heard [heardLen]int16
+	at    int
+	notes []Note
+}
+
+var _ chipsim.CO = (*Line)(nil)
+
+// New returns an idle line of an exchange.
+func New(cfg Config) *Line {
+	if cfg.Volts == 0 {
+		cfg.Volts = -48
+	}
+	if cfg.Milliamps == 0 {
+		cfg.Milliamps = 25
+	}
+	if cfg.NumberPause == 0 {
+		cfg.NumberPause = 3 * time.Second
+	}
+	if cfg.ReleaseTime == 0 {
+		cfg.ReleaseTime = 300 * time.Millisecond
+	}
+	return &Line{
+		cfg:    cfg,
+		digits: make([]byte, 0, maxDigits),
+		notes:  make([]Note, 0, maxNotes),
+	}
+}
+
+func (l *Line) command(f func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	f()
+}
+
+// Call makes the line ring with a call from v. It reports whether the line was free.
+func (l *Line) Call(v Voice) (ok bool) {
+	l.command(func() {
+		if ok = l.state == Idle && !l.closed && !l.cut; ok {
+			l.voice, l.voicePos = v, 0
+			l.enter(RingingIn)
+		}
+	})
+	return ok
+}
+
+// Abandon ends the ringing of a call that nobody answered.
+func (l *Line) Abandon() {
+	l.command(func() {
+		if l.state == RingingIn {
+			l.note(Note{At: l.now, Kind: NoteEnded})
+			l.enter(Idle)
+		}
+	})
+}
+
+// SetFar says how the next dialled calls go on.
+func (l *Line) SetFar(f Far) { l.command(func() { l.far = f }) }
+
+// Answer makes the called party answer now.
+func (l *Line) Answer() {
+	l.command(func() {
+		if l.state == Proceeding || l.state == Alerting {
+			l.answer()
+		}
+	})
+}
+
+// Say changes what the far party says.
+func (l *Line) Say(v Voice) { l.command(func() { l.voice, l.voicePos = v, 0 }) }
+
+// Send puts samples on the line once, whatever its state: data on hook.
+func (l *Line) Send(samples []int16) {
+	l.command(func() { l.data = append(l.data[:0:0], samples...) })
+}
+
+// HangUp makes the far party hang up; the exchange tells it by e. The length of an
+// EndBreak is d.
+func (l *Line) HangUp(e Ending, d time.Duration) {
+	l.command(func() {
+		if l.state == Idle {
+			return
+		}
+		if l.state == RingingIn {
+			l.enter(Idle)
+			return
+		}
+		l.finish(e)
+		if e == EndBreak {
+			l.breakTill = l.now.Add(d)
+		}
+	})
+}
+
+// Break takes the battery away for d, without a call ending.
+func (l *Line) Break(d time.Duration) { l.command(func() { l.breakTill = l.now.Add(d) }) }
+
+// Reverse turns the polarity of the line.
+func (l *Line) Reverse() { l.command(func() { l.reversed = !l.reversed }) }
+
+// Cut cuts the wires, or joins them again.
+func (l *Line) Cut(cut bool) {
+	l.command(func() {
+		if l.cut == cut {
+			return
+		}
+		l.cut = cut
+		l.enter(Idle)
+		if !cut && l.closed { // the port never let go: to the exchange that is a seizure
+			l.note(Note{At: l.now, Kind: NoteSeized})
+			l.enter(Seized)
+		}
+	})
+}
+
+// OtherSet lifts or hangs up another set on the same line. One that is lifted while
+// the line rings takes the call.
+func (l *Line) OtherSet(lifted bool) {
+	l.command(func() {
+		l.other = lifted
+		if lifted && l.state == RingingIn {
+			l.enter(Idle)
+		}
+	})
+}
+
+// State tells where the call stands.
+func (l *Line) State() State {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.state
+}
+
+// Digits gives what was dialled since the line was last seized.
+func (l *Line) Digits() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return string(l.digits)
+}
+
+// Notes gives what happened, the first 256 things of it.
+func (l *Line) Notes() []Note {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return append([]Note(nil), l.notes...)
+}
+
+// Forget clears the notes.
+func (l *Line) Forget() { l.command(func() { l.notes = l.notes[:0] }) }
+
+// Heard gives what the port sent in the last d, at most a second.
+func (l *Line) Heard(d time.Duration) []int16 {
+	n := min(int(d*board.SampleRate/time.Second), heardLen)
+	out := make([]int16, n)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i := range out {
+		out[i] = l.heard[(l.at-n+i+heardLen)%heardLen]
+	}
+	return out
+}
+
+// Level gives the level in dBm0 of the frequency hz in what the port sent in the last
+// 100 ms; minus infinity is silence.
+func (l *Line) Level(hz float64) float64 { return Level(l.Heard(100*time.Millisecond), hz) }

@@ -1,0 +1,318 @@
+package sim
+
+import (
+	"math"
+	"sync"
+	"time"
+
+	"sotto/board"
+	"sotto/board/chipsim"
+	"sotto/board/sim/ear"
+)
+
+// sample is the length of one sample.
+const sample = time.Second / board.SampleRate
+
+// Handset is a telephone on a station port: hook, keypad, ringer, an ear that is
+// measured and a mouth. It lives by the frames of the highway; its methods may be
+// called by any goroutine and take effect with the next frame.
+//
+// The mouth behaves like a person: off the hook, with no tone in the ear and no key
+// pressed lately, it speaks, which is a sine of its own frequency by which the other
+// end's ear knows it. [Handset.Say] gives it other words, [Handset.Hush] none.
+type Handset struct {
+	mu     sync.Mutex
+	name   string
+	marker int
+	closed bool
+	acts   []act
+	key    [2]osc // of the key that is pressed
+	voice  osc
+	hushed bool
+	words  []int16 // to say instead of the marker
+	rang   bool    // lifted while it rang
+	lifted time.Time
+	keyAt  time.Time // last key released
+	handAt time.Time // last movement of the hand ended
+
+	ear    *ear.Ear
+	newEar func() *ear.Ear
+	hears  string                                         // tone in the ear, "" for none
+	audio  func(start time.Time, mouth, ear *board.Frame) // tap, may be nil
+	ringer ringer
+	flash  time.Duration // what the R key sends
+	out    func(Event)
+}
+
+// act is something the hand does for a while.
+type act struct {
+	kind    actKind
+	samples int
+	digit   byte
+}
+
+// edge gives the samples of an act that only make room for its edge.
+func (a *act) edge() int {
+	if a.kind == actKey {
+		return 0
+	}
+	return 1
+}
+
+type actKind uint8
+
+const (
+	actOpen  actKind = iota // loop open
+	actClose                // loop closed
+	actKey                  // a key pressed
+	actPause                // as it is
+)
+
+// osc is a sine as a rotating pointer.
+type osc struct{ re, im, cos, sin float64 }
+
+func newOsc(hz, amp float64) osc {
+	w := 2 * math.Pi * hz / board.SampleRate
+	return osc{0, -amp, math.Cos(w), math.Sin(w)}
+}
+
+func (o *osc) next() float64 {
+	v := o.re
+	o.re, o.im = o.re*o.cos-o.im*o.sin, o.re*o.sin+o.im*o.cos
+	return v
+}
+
+// Levels of what a handset sends, in dBm0 at the line.
+const (
+	markerLevel = -16.0
+	keyLow      = -11.0
+	keyHigh     = -9.0
+)
+
+// MarkerHz gives the frequency by which the handset numbered i is known.
+func MarkerHz(i int) float64 { return 2700 + 40*float64(i) }
+
+// MaxMarkers bounds the handsets that can be told apart.
+const MaxMarkers = 16
+
+func newHandset(name string, marker int, newEar func() *ear.Ear, out func(Event)) *Handset {
+	return &Handset{name: name, marker: marker, ear: newEar(), newEar: newEar, out: out,
+		voice: newOsc(MarkerHz(marker%MaxMarkers), board.Amplitude(markerLevel)), ringer: ringer{name: name, out: out}}
+}
+
+// Lift takes the handset off the hook.
+func (h *Handset) Lift() { h.do(act{kind: actClose, samples: 1}) }
+
+// HangUp puts it down once the hand is free.
+func (h *Handset) HangUp() { h.do(act{kind: actOpen, samples: 1}) }
+
+// Flash opens the loop for d.
+func (h *Handset) Flash(d time.Duration) {
+	h.do(act{kind: actOpen, samples: int(d / sample)}, act{kind: actClose, samples: 1})
+}
+
+// Press presses keys, each for on, with off between.
+func (h *Handset) Press(keys string, on, off time.Duration) {
+	var l []act
+	for i := range len(keys) {
+		l = append(l, act{kind: actKey, samples: int(on / sample), digit: keys[i]}, act{kind: actPause, samples: int(off / sample)})
+	}
+	h.do(l...)
+}
+
+// Pulse dials digits with a rotary dial: ten pulses a second, 60 ms open, 40 ms closed.
+func (h *Handset) Pulse(digits string) {
+	var l []act
+	for i := range len(digits) {
+		n := int(digits[i] - '0')
+		if n == 0 {
+			n = 10
+		}
+		for range n {
+			l = append(l, act{kind: actOpen, samples: 480}, act{kind: actClose, samples: 320})
+		}
+		l = append(l, act{kind: actPause, samples: 700 * 8})
+	}
+	h.do(l...)
+}
+
+// Wait lets the hand rest before what it does next.
+func (h *Handset) Wait(d time.Duration) { h.do(act{kind: actPause, samples: int(d / sample)}) }
+
+// Moved gives when the hand last did something: the end of a key, the edge of the hook.
+func (h *Handset) Moved() time.Time {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.handAt
+}
+
+// Busy tells whether the hand is still doing what it was told.
+func (h *Handset) Busy() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.acts) > 0
+}
+
+// Say speaks these samples, once, instead of the marker.
+func (h *Handset) Say(words []int16) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.words = words
+}
+
+// Hush silences the mouth, or lets it speak again.
+func (h *Handset) Hush(on bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.hushed = on
+}
+
+// Tap calls f with each frame of the mouth and the ear while the handset is off the
+// hook, in the highway's goroutine; f must not call back.
+func (h *Handset) Tap(f func(start time.Time, mouth, ear *board.Frame)) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.audio = f
+}
+
+func (h *Handset) do(l ...act) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.acts = append(h.acts, l...)
+}
+
+// Line implements [chipsim.Phone].
+func (h *Handset) Line(start time.Time, feed *chipsim.Feed, draw *chipsim.Draw) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	draw.Closed, draw.Edges, draw.REN = h.closed, draw.Edges[:0], 1
+	if !h.closed {
+		h.ringer.frame(start, feed)
+	}
+	if !h.closed && len(h.acts) == 0 {
+		return // on the hook, the ear is away from the receiver
+	}
+	draw.Mouth = board.Frame{}
+	h.hand(start, draw)
+	if !h.closed {
+		h.silence(start)
+		return
+	}
+	h.listen(start, feed)
+	h.speak(start, draw)
+	if h.audio != nil {
+		h.audio(start, &draw.Mouth, &feed.Audio)
+	}
+}
+
+// hand does a frame of what the hand was told.
+func (h *Handset) hand(start time.Time, draw *chipsim.Draw) {
+	for pos := 0; pos < board.FrameLen && len(h.acts) > 0; {
+		a := &h.acts[0]
+		switch a.kind {
+		case actOpen, actClose:
+			h.hook(a.kind == actClose, start, pos, draw)
+		case actKey:
+			if a.digit != 0 && h.closed {
+				h.press(a.digit)
+			}
+			a.digit = 0
+		}
+		n := min(a.samples, board.FrameLen-pos)
+		if a.kind == actKey && h.closed {
+			for i := pos; i < pos+n; i++ {
+				draw.Mouth[i] = int16(h.key[0].next() + h.key[1].next())
+			}
+			h.keyAt = start.Add(time.Duration(pos+n) * sample)
+		}
+		pos += n
+		if a.samples -= n; a.samples == 0 {
+			if a.kind != actPause {
+				h.handAt = start.Add(time.Duration(pos-a.edge()) * sample)
+			}
+			h.acts = h.acts[1:]
+		}
+	}
+	if len(h.acts) == 0 {
+		h.acts = nil
+	}
+}
+
+// hook moves the hook switch at sample pos of the frame.
+func (h *Handset) hook(closed bool, start time.Time, pos int, draw *chipsim.Draw) {
+	if closed == h.closed {
+		return
+	}
+	h.closed = closed
+	at := time.Duration(pos) * sample
+	draw.Edges = append(draw.Edges, chipsim.Edge{After: at, Closed: closed})
+	if closed {
+		h.rang = h.ringer.rings(start)
+		h.ringer.lifted(start.Add(at))
+		h.lifted = start.Add(at)
+		h.keyAt = time.Time{}
+	}
+}
+
+// press begins a key.
+func (h *Handset) press(digit byte) {
+	const keys = "123A456B789C*0#D"
+	low, high := [4]float64{697, 770, 852, 941}, [4]float64{1209, 1336, 1477, 1633}
+	for i := range len(keys) {
+		if keys[i] == digit {
+			h.key = [2]osc{newOsc(low[i/4], board.Amplitude(keyLow)), newOsc(high[i%4], board.Amplitude(keyHigh))}
+			return
+		}
+	}
+}
+
+// speak lets the mouth speak for a frame, if a person would.
+func (h *Handset) speak(start time.Time, draw *chipsim.Draw) {
+	if len(h.words) > 0 {
+		n := copy(draw.Mouth[:], h.words)
+		h.words = h.words[n:]
+		return
+	}
+	patient := h.rang || start.Sub(h.lifted) > 400*time.Millisecond
+	if h.hushed || h.hears != "" || len(h.acts) > 0 || !patient || start.Sub(h.keyAt) < time.Second {
+		return
+	}
+	for i := range draw.Mouth {
+		draw.Mouth[i] = int16(h.voice.next())
+	}
+}
+
+// listen gives the ear a frame and tells of what it makes out.
+func (h *Handset) listen(start time.Time, feed *chipsim.Feed) {
+	if !feed.Talk {
+		feed.Audio = board.Frame{}
+	}
+	for _, e := range h.ear.Hear(start, &feed.Audio) {
+		switch e.Kind {
+		case ear.ToneOn:
+			h.hears = e.Name
+			h.out(Event{At: e.At, Who: h.name, What: Hears, Name: e.Name})
+		case ear.ToneOff:
+			if h.hears == e.Name {
+				h.hears = ""
+			}
+			h.out(Event{At: e.At, Who: h.name, What: HearsNot, Name: e.Name})
+		case ear.MarkerOn:
+			if e.Marker != h.marker { // one's own comes back as an echo
+				h.out(Event{At: e.At, Who: h.name, What: HearsVoice, Voice: e.Marker})
+			}
+		case ear.MarkerOff:
+			if e.Marker != h.marker {
+				h.out(Event{At: e.At, Who: h.name, What: HearsNoVoice, Voice: e.Marker})
+			}
+		}
+	}
+}
+
+// silence tells that nothing is heard any more: the handset was put down.
+func (h *Handset) silence(start time.Time) {
+	h.ear = h.newEar()
+	h.hears = ""
+	h.words = nil
+	h.out(Event{At: start, Who: h.name, What: PutDown})
+}

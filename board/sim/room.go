@@ -1,0 +1,150 @@
+package sim
+
+import (
+	"sync"
+	"time"
+)
+
+// Room is where the telephones stand: it collects what is noticed there, and knows who
+// hears what. All of it is measured at the telephones; the switch is never asked.
+type Room struct {
+	mu       sync.Mutex
+	sets     map[string]*Handset
+	order    []string
+	log      []Event
+	changed  chan struct{} // closed and replaced with each event
+	tones    map[string]string
+	bells    map[string]string // "rings", and with the cadence once it is known
+	voices   map[string]map[int]time.Time
+	talking  map[[2]string]time.Time
+	follower func(Event)
+}
+
+// maxLog bounds the events kept; the oldest half goes when it is reached.
+const maxLog = 20000
+
+func newRoom() *Room {
+	return &Room{sets: map[string]*Handset{}, changed: make(chan struct{}), tones: map[string]string{}, bells: map[string]string{},
+		voices: map[string]map[int]time.Time{}, talking: map[[2]string]time.Time{}}
+}
+
+// Set gives a handset by its name, or nil.
+func (r *Room) Set(name string) *Handset {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.sets[name]
+}
+
+// Names lists the handsets.
+func (r *Room) Names() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return append([]string(nil), r.order...)
+}
+
+// Follow calls f with every event from now on, in order; f must not block and must not
+// call the room.
+func (r *Room) Follow(f func(Event)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.follower = f
+}
+
+// Note adds a line that comes from elsewhere, such as a record.
+func (r *Room) Note(at time.Time, line string) { r.add(Event{At: at, What: Said, Name: line}) }
+
+func (r *Room) add(e Event) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.keep(e)
+	switch e.What {
+	case Hears:
+		r.tones[e.Who] = e.Name
+	case HearsNot:
+		if r.tones[e.Who] == e.Name {
+			delete(r.tones, e.Who)
+		}
+	case Rings:
+		r.bells[e.Who] = e.String()
+	case RingsAs:
+		r.bells[e.Who] = e.String()
+	case RingsNot:
+		delete(r.bells, e.Who)
+	case HearsVoice:
+		if r.voices[e.Who] == nil {
+			r.voices[e.Who] = map[int]time.Time{}
+		}
+		r.voices[e.Who][e.Voice] = e.At
+		r.talk(e)
+	case HearsNoVoice:
+		delete(r.voices[e.Who], e.Voice)
+		r.hush(e.Who)
+	case PutDown:
+		delete(r.tones, e.Who)
+		delete(r.voices, e.Who)
+		r.hush(e.Who)
+	}
+	close(r.changed)
+	r.changed = make(chan struct{})
+}
+
+func (r *Room) keep(e Event) {
+	if len(r.log) == maxLog {
+		r.log = append(r.log[:0], r.log[maxLog/2:]...)
+	}
+	r.log = append(r.log, e)
+	if r.follower != nil {
+		r.follower(e)
+	}
+}
+
+// talk tells when two hear each other.
+func (r *Room) talk(e Event) {
+	for name, s := range r.sets {
+		if s.marker != e.Voice || name == e.Who {
+			continue
+		}
+		if _, back := r.voices[name][r.sets[e.Who].marker]; !back {
+			continue
+		}
+		pair := [2]string{min(e.Who, name), max(e.Who, name)}
+		if _, on := r.talking[pair]; !on {
+			r.talking[pair] = e.At
+			r.keep(Event{At: e.At, What: Talks, Who: pair[0], Name: pair[1]})
+		}
+	}
+}
+
+// hush ends the talks of who in which one does not hear the other any more.
+func (r *Room) hush(who string) {
+	for pair := range r.talking {
+		if pair[0] != who && pair[1] != who {
+			continue
+		}
+		_, a := r.voices[pair[0]][r.sets[pair[1]].marker]
+		_, b := r.voices[pair[1]][r.sets[pair[0]].marker]
+		if !a || !b {
+			delete(r.talking, pair)
+		}
+	}
+}
+
+// holds tells whether what line says is so now: a tone heard, a bell that rings, a talk.
+func (r *Room) holds(line string) (since time.Time, ok bool) {
+	for who, t := range r.tones {
+		if who+" hears "+t == line {
+			return time.Time{}, true
+		}
+	}
+	for who, b := range r.bells {
+		if b == line || who+" rings" == line {
+			return time.Time{}, true
+		}
+	}
+	for pair, at := range r.talking {
+		if pair[0]+" and "+pair[1]+" talk" == line || pair[1]+" and "+pair[0]+" talk" == line {
+			return at, true
+		}
+	}
+	return time.Time{}, false
+}

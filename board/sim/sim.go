@@ -1,0 +1,133 @@
+// Package sim is the simulator: the shipping board (board/office) on the register-level
+// chip models of board/chipsim, with telephones and exchange lines plugged into them.
+// Every run on a laptop goes through the real drivers. A [Room] tells what a person
+// beside the telephones would notice, [Words] drives them: the same words serve scenario
+// files, the terminal and the page.
+//
+// What is said to be heard is measured in the audio at the handset, never read from the
+// switch. The package knows nothing of calls; the tones that its ears know are data.
+package sim
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"sotto/board"
+	"sotto/board/chipsim"
+	"sotto/board/office"
+	"sotto/board/sim/ear"
+	"sotto/board/sim/exchange"
+)
+
+// Config is what is simulated.
+type Config struct {
+	Telephones []string        // a name for each station port, usually its extension
+	Lines      int             // exchange-line ports
+	Exchange   exchange.Config // what the lines are plugged into
+	Tones      []ear.Spec      // that the ears know
+	Flash      time.Duration   // what the R key sends; 0: 100 ms
+	Dead       []string        // labels of ports whose chip does not answer: "FXS 2"
+	Log        *slog.Logger
+}
+
+// Board is a simulated board with all that is plugged into it.
+type Board struct {
+	*office.Board
+	Room       *Room
+	Lines      []*exchange.Line
+	Highway    *chipsim.Highway
+	Violations *chipsim.Violations
+	slics      map[string]*chipsim.SLIC // by telephone
+}
+
+// Open builds the board and powers it up: about two seconds.
+func Open(ctx context.Context, cfg Config) (*Board, error) {
+	if len(cfg.Telephones)+cfg.Lines > chipsim.Slots {
+		return nil, fmt.Errorf("simulator: %d ports do not fit on a highway of %d slots", len(cfg.Telephones)+cfg.Lines, chipsim.Slots)
+	}
+	if cfg.Flash == 0 {
+		cfg.Flash = 100 * time.Millisecond
+	}
+	b := &Board{Room: newRoom(), Violations: &chipsim.Violations{}, slics: map[string]*chipsim.SLIC{}}
+	dead := map[string]bool{}
+	for _, d := range cfg.Dead {
+		dead[d] = true
+	}
+	markers := make([]float64, min(len(cfg.Telephones), MaxMarkers))
+	for i := range markers {
+		markers[i] = MarkerHz(i)
+	}
+	interrupts := make(chan time.Time, 64)
+	parts := office.Parts{Interrupt: interrupts, Log: cfg.Log}
+	var chips []chipsim.Chip
+	models := []chipsim.SLICPart{chipsim.Si3215, chipsim.Si3210, chipsim.Si3215M, chipsim.Si3210M}
+	for i, name := range cfg.Telephones {
+		label := fmt.Sprintf("FXS %d", i+1)
+		s := chipsim.NewSLIC(models[i%len(models)], b.Violations)
+		s.OnInterrupt(func(at time.Time) {
+			select {
+			case interrupts <- at:
+			default: // the poll finds it
+			}
+		})
+		h := newHandset(name, i%MaxMarkers, func() *ear.Ear { return ear.New(cfg.Tones, markers) }, b.Room.add)
+		h.flash = cfg.Flash
+		b.Room.sets[name] = h
+		b.Room.order = append(b.Room.order, name)
+		s.Plug(h)
+		if dead[label] {
+			s.SetFaults(func(f *chipsim.SLICFaults) { f.Dead = true })
+			delete(dead, label)
+		}
+		b.slics[name] = s
+		chips = append(chips, s)
+		parts.Stations = append(parts.Stations, office.Station{Label: label, Conn: s.Conn(), Slot: i})
+	}
+	for i := range cfg.Lines {
+		label := fmt.Sprintf("FXO %d", i+1)
+		d := chipsim.NewDAA(chipsim.Si3019, b.Violations)
+		x := exchange.New(cfg.Exchange)
+		d.Plug(x)
+		if dead[label] {
+			d.SetFaults(chipsim.DAAFaults{Dead: true})
+			delete(dead, label)
+		}
+		b.Lines = append(b.Lines, x)
+		chips = append(chips, d)
+		parts.Lines = append(parts.Lines, office.Line{Label: label, Conn: d.Conn(), Slot: len(cfg.Telephones) + i})
+	}
+	for d := range dead {
+		return nil, fmt.Errorf("simulator: there is no port %s", d)
+	}
+	b.Highway = chipsim.NewHighway(chips...)
+	parts.PCM = b.Highway
+	parts.Reset = func(asserted bool) error {
+		b.Highway.SetReset(asserted)
+		return nil
+	}
+	var err error
+	if b.Board, err = office.Open(ctx, parts); err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+// Chip gives the model behind a telephone, for faults.
+func (b *Board) Chip(telephone string) *chipsim.SLIC { return b.slics[telephone] }
+
+// fault lets the chip of a telephone fail or work again.
+func (b *Board) fault(telephone string, works bool) error {
+	s := b.slics[telephone]
+	if s == nil {
+		return fmt.Errorf("there is no telephone of this name")
+	}
+	s.SetFaults(func(f *chipsim.SLICFaults) { f.Dead = !works })
+	if works {
+		s.BrownOut() // it comes back with nothing in its registers
+	}
+	return nil
+}
+
+var _ board.Board = (*Board)(nil)

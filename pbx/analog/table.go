@@ -1,0 +1,208 @@
+package analog
+
+import (
+	"time"
+
+	"sotto/board"
+	"sotto/pbx/table"
+)
+
+type do = func(p *Port, now, at time.Time, out *Output)
+type row = table.Row[State, Input, do]
+type moves = []table.Move[State, Input, do]
+
+// Table is the machine. testdata/port.golden shows it as a diagram.
+var Table *table.Table[State, Input, do]
+
+func init() {
+	fail := table.Move[State, Input, do]{On: Failed, Do: (*Port).fail, Next: []State{OutOfService}, Note: "hung up, if it was off hook"}
+	stay := func(on Input, note string) table.Move[State, Input, do] {
+		return table.Move[State, Input, do]{On: on, Do: nothing, Note: note}
+	}
+	Table = table.New("one station port",
+		row{State: OnHook, Moves: moves{
+			{On: LoopClosed, Do: (*Port).lifting, Next: []State{Lifting}},
+			stay(LoopOpen, "an echo of a glitch"),
+			{On: Ring, Do: (*Port).ring, Next: []State{Ringing}},
+			stay(Quiet, "nothing rings"), stay(Clear, "nobody to tell"), fail,
+		}},
+		row{State: Lifting, Limit: "hook debounce + grace", Moves: moves{
+			{On: Timeout, Do: (*Port).lifted, Next: []State{OffHook}, Note: "lifted"},
+			{On: LoopOpen, Do: (*Port).glitch, Next: []State{OnHook}, Note: "a glitch"},
+			{On: Ring, Do: (*Port).answerAtOnce, Next: []State{OffHook}, Note: "lifted as the call came: that answers it"},
+			stay(LoopClosed, "seen twice"), stay(Quiet, "nothing rings"), stay(Clear, "nobody to tell"), fail,
+		}},
+		row{State: Ringing, Limit: "length of the burst", Moves: moves{
+			{On: Timeout, Do: (*Port).cadence, Next: []State{Pause}},
+			{On: LoopClosed, Do: (*Port).answered, Next: []State{OffHook}, Note: "ring trip: lifted"},
+			stay(LoopOpen, "an echo of a glitch"),
+			{On: Quiet, Do: (*Port).quiet, Next: []State{OnHook}},
+			stay(Ring, "rings already"), stay(Clear, "nobody to tell"), fail,
+		}},
+		row{State: Pause, Limit: "length of the pause", Moves: moves{
+			{On: Timeout, Do: (*Port).cadence, Next: []State{Ringing}},
+			{On: LoopClosed, Do: (*Port).answered, Next: []State{OffHook}, Note: "lifted"},
+			stay(LoopOpen, "an echo of a glitch"),
+			{On: Quiet, Do: (*Port).quiet, Next: []State{OnHook}},
+			stay(Ring, "rings already"), stay(Clear, "nobody to tell"), fail,
+		}},
+		row{State: OffHook, Moves: moves{
+			{On: LoopOpen, Do: (*Port).opened, Next: []State{Break}},
+			{On: Clear, Do: (*Port).clear, Next: []State{Clearing}},
+			stay(LoopClosed, "seen twice"), stay(Quiet, "nothing rings"), stay(Ring, "nothing to ring: it is off hook"), fail,
+		}},
+		row{State: Break, Limit: "longest flash + grace", Moves: moves{
+			{On: LoopClosed, Do: (*Port).closedAgain, Next: []State{OffHook, Pulsing, OnHook, Lifting}, Note: "pulse, flash or, if too long, the end"},
+			{On: Timeout, Do: (*Port).hungUp, Next: []State{OnHook}, Note: "hung up"},
+			{On: Clear, Do: (*Port).clear, Next: []State{Clearing}},
+			stay(LoopOpen, "seen twice"), stay(Quiet, "nothing rings"), stay(Ring, "not decided yet whether it is on hook"), fail,
+		}},
+		row{State: Pulsing, Limit: "inter-digit pause + grace", Moves: moves{
+			{On: LoopOpen, Do: (*Port).opened, Next: []State{Break}, Note: "dialled, if the pause was long enough"},
+			{On: Timeout, Do: (*Port).digit, Next: []State{OffHook}, Note: "dialled"},
+			{On: Clear, Do: (*Port).clear, Next: []State{Clearing}},
+			stay(LoopClosed, "seen twice"), stay(Quiet, "nothing rings"), stay(Ring, "it is off hook"), fail,
+		}},
+		row{State: Clearing, Limit: "open loop towards the telephone", Moves: moves{
+			{On: Timeout, Do: (*Port).feedAgain, Next: []State{Settling}},
+			stay(LoopOpen, "by our own doing"), stay(LoopClosed, "not to be trusted with no feed"),
+			stay(Clear, "clears already"), stay(Quiet, "nothing rings"), stay(Ring, "it is off hook"), fail,
+		}},
+		row{State: Settling, Limit: "longest flash", Moves: moves{
+			{On: LoopClosed, Do: (*Port).stillUp, Next: []State{OffHook}},
+			{On: Timeout, Do: (*Port).settled, Next: []State{OnHook, OffHook}, Note: "hung up, if the loop stayed open"},
+			stay(LoopOpen, "not decided yet"), stay(Clear, "just done"), stay(Quiet, "nothing rings"), stay(Ring, "not decided yet"), fail,
+		}},
+		row{State: OutOfService, Moves: moves{
+			{On: Restored, Do: (*Port).restored, Next: []State{OnHook}},
+			stay(LoopClosed, "not to be trusted"), stay(LoopOpen, "not to be trusted"), stay(Quiet, ""), stay(Ring, ""), stay(Clear, ""),
+			stay(Failed, "again"),
+		}},
+	)
+}
+
+func nothing(*Port, time.Time, time.Time, *Output) {}
+
+func (p *Port) lifting(_, at time.Time, _ *Output) { p.enter(Lifting, at, p.timing.Lift+Grace) }
+
+func (p *Port) lifted(_, _ time.Time, out *Output) {
+	out.act(Lifted, p.since)
+	p.enter(OffHook, p.deadline, 0)
+}
+
+func (p *Port) glitch(_, at time.Time, _ *Output) { p.enter(OnHook, at, 0) }
+
+func (p *Port) answerAtOnce(now, _ time.Time, out *Output) {
+	out.act(Lifted, now)
+	p.enter(OffHook, now, 0)
+}
+
+func (p *Port) ring(now, _ time.Time, out *Output) {
+	p.phase = 0
+	p.enter(Ringing, now, p.timing.Cadence[0])
+	out.signal(board.Ring)
+}
+
+// cadence goes to the next part of the ringing cadence. Parts follow each other from
+// their planned ends, so the cadence does not drift with the loop's lateness.
+func (p *Port) cadence(_, _ time.Time, out *Output) {
+	p.phase = (p.phase + 1) % len(p.timing.Cadence)
+	s, k := Ringing, board.Ring
+	if p.phase%2 == 1 {
+		s, k = Pause, board.OnHookTransmit
+	}
+	p.enter(s, p.deadline, p.timing.Cadence[p.phase])
+	out.signal(k)
+}
+
+func (p *Port) answered(_, at time.Time, out *Output) {
+	p.enter(OffHook, at, 0)
+	out.signal(board.Idle)
+	out.act(Lifted, at)
+}
+
+func (p *Port) quiet(now, _ time.Time, out *Output) {
+	p.enter(OnHook, now, 0)
+	out.signal(board.Idle)
+}
+
+func (p *Port) opened(now, at time.Time, out *Output) {
+	if p.state == Pulsing && at.Sub(p.since) >= p.timing.InterDigit { // the pause was long enough, its Timeout just not here yet
+		p.digit(now, at, out)
+	}
+	p.enter(Break, at, p.timing.FlashMax+Grace)
+}
+
+// closedAgain decides what the break was by its length.
+func (p *Port) closedAgain(_, at time.Time, out *Output) {
+	t, d := &p.timing, at.Sub(p.since)
+	switch {
+	case t.PulseMax > 0 && d >= t.PulseMin && d < t.PulseMax:
+		p.pulses++
+		p.enter(Pulsing, at, t.InterDigit+Grace)
+	case d >= t.FlashMin && d <= t.FlashMax:
+		p.pulses = 0
+		out.act(Flashed, p.since)
+		p.enter(OffHook, at, 0)
+	case d > t.FlashMax: // hung up and lifted again before the deadline came
+		p.pulses = 0
+		out.act(HungUp, p.since)
+		p.enter(Lifting, at, t.Lift+Grace)
+	case p.pulses > 0:
+		p.enter(Pulsing, at, t.InterDigit+Grace) // a glitch within a digit
+	default:
+		p.enter(OffHook, at, 0)
+	}
+}
+
+func (p *Port) digit(_, at time.Time, out *Output) {
+	out.act(Dialled, at)
+	if n := p.pulses; n >= 1 && n <= len(p.timing.Digits) {
+		out.Digit = p.timing.Digits[n-1]
+	}
+	p.pulses = 0
+	p.enter(OffHook, at, 0)
+}
+
+func (p *Port) hungUp(_, at time.Time, out *Output) {
+	p.pulses = 0
+	out.act(HungUp, p.since)
+	p.enter(OnHook, at, 0)
+}
+
+func (p *Port) clear(now, _ time.Time, out *Output) {
+	p.pulses = 0
+	if p.timing.Clear <= 0 {
+		return
+	}
+	p.enter(Clearing, now, p.timing.Clear)
+	out.signal(board.OpenLoop)
+}
+
+func (p *Port) feedAgain(now, _ time.Time, out *Output) {
+	p.closed = false
+	p.enter(Settling, now, p.timing.FlashMax)
+	out.signal(board.Idle)
+}
+
+func (p *Port) stillUp(_, at time.Time, _ *Output) { p.enter(OffHook, at, 0) }
+
+func (p *Port) settled(now, at time.Time, out *Output) {
+	if p.closed {
+		p.enter(OffHook, now, 0)
+		return
+	}
+	p.hungUp(now, at, out)
+}
+
+func (p *Port) fail(now, _ time.Time, out *Output) {
+	if p.Up() {
+		out.act(HungUp, now)
+	}
+	p.pulses = 0
+	p.enter(OutOfService, now, 0)
+	out.signal(board.Idle) // what it is to do once it works again
+}
+
+// restored: the board re-reads the hook and tells of a closed loop by an event.
+func (p *Port) restored(now, _ time.Time, _ *Output) { p.enter(OnHook, now, 0) }

@@ -1,0 +1,106 @@
+package pbx
+
+import "sotto/pbx/analog"
+
+// Hold by hook flash. A station has at most two legs: the active one, whose sound is at
+// the handset, and one that holds. A flash while talking holds and gives dial tone; the
+// next flash comes back. With a second call up it swaps the two. Whoever hangs up with
+// somebody on hold is rung by the held call.
+
+// flashHold: the party of a talking leg flashed.
+func (s *Switch) flashHold(l *leg, _ legArg) {
+	st := l.st
+	if st.onLine(l) { // an emergency call is not put on hold
+		return
+	}
+	back := st.held
+	s.hold(l)
+	if back != nil {
+		st.active = back
+		s.tell(back, Retrieve, legArg{})
+		return
+	}
+	st.active = nil
+	s.seize(st)
+}
+
+// hold puts the other end of l on hold and makes l the held leg of its station.
+func (s *Switch) hold(l *leg) {
+	l.call.held = true
+	l.st.held = l
+	s.move(l, Holding, 0)
+	if o := l.call.other(l); o != nil {
+		s.tell(o, FarHolds, legArg{})
+	}
+}
+
+// flashBack: the party flashed while dialling, waiting or hearing a tone.
+func (s *Switch) flashBack(l *leg, a legArg) {
+	st := l.st
+	if st.held == nil {
+		switch l.state {
+		case Dialling, Listening:
+			s.startDialling(l)
+		}
+		return
+	}
+	was, c := l.state, l.call
+	s.remove(l)
+	if c != nil {
+		s.clearCall(c, l, was, a.at)
+	}
+	if st.held == nil { // the held party left in this very step
+		s.seize(st)
+		return
+	}
+	st.active = st.held
+	s.tell(st.active, Retrieve, legArg{})
+}
+
+// retrieve joins l and the party it held.
+func (s *Switch) retrieve(l *leg, _ legArg) {
+	st := l.st
+	if st.held == l {
+		st.held = nil
+	}
+	st.active = l
+	s.move(l, Talking, 0)
+	if o := l.call.other(l); o != nil {
+		s.tell(o, FarRetrieves, legArg{})
+	}
+}
+
+// heldGone: the party on hold left; its holder dials or talks on undisturbed.
+func (s *Switch) heldGone(l *leg, _ legArg) {
+	if l.st.held == l {
+		l.st.held = nil
+	}
+	if a := l.st.active; a != nil {
+		a.recall = false
+	}
+	s.remove(l)
+}
+
+// recallHeld: the party of a holding leg hung up; its own telephone rings.
+func (s *Switch) recallHeld(l *leg, a legArg) {
+	st := l.st
+	st.held = nil
+	if st.hook.State() == analog.OutOfService {
+		c := l.call
+		s.remove(l)
+		s.clearCall(c, l, Holding, a.at)
+		return
+	}
+	st.active = l
+	l.recall = true
+	s.move(l, Alerting, l.call.numbers.Ring)
+	s.hook(st, s.now, analog.Ring)
+}
+
+// recallOver: nobody came back to the held call.
+func (s *Switch) recallOver(l *leg, a legArg) {
+	st, c := l.st, l.call
+	s.remove(l)
+	s.hook(st, s.now, analog.Quiet)
+	s.clearCall(c, l, Alerting, s.now)
+}

@@ -1,0 +1,176 @@
+package pbx
+
+import (
+	"time"
+
+	"sotto/pbx/media/tone"
+	"sotto/pbx/plan"
+	"sotto/pbx/table"
+)
+
+// LegID numbers legs from 1, never used again while the box runs.
+type LegID uint64
+
+// LegState is where a leg is in its life.
+type LegState uint8
+
+const (
+	Dialling  LegState = iota + 1 // hears dial tone, dials
+	Waiting                       // has dialled; the other end rings
+	Alerting                      // is being rung
+	Talking                       // hears the other end and is heard
+	Holding                       // has put the other end on hold
+	Held                          // was put on hold by the other end
+	Listening                     // hears a tone that says why there is no call
+	Warned                        // hears the howler
+	Silent                        // was off the hook too long
+	Gone
+	numLegStates
+)
+
+var legStateNames = [numLegStates]string{Dialling: "dialling", Waiting: "waiting", Alerting: "alerting", Talking: "talking",
+	Holding: "holding", Held: "held", Listening: "listening", Warned: "warned", Silent: "silent", Gone: "gone"}
+
+func (s LegState) String() string { return legStateNames[s] }
+
+// LegEvent is what happens to a leg.
+type LegEvent uint8
+
+const (
+	GotDigit     LegEvent = iota + 1 // its party dialled a digit
+	GotFlash                         // its party flashed
+	GotAnswer                        // its party lifted the handset
+	GotHangUp                        // its party hung up, or its port failed
+	GotTimeout                       // the limit of the state is over
+	FarAnswered                      // the other end answered
+	FarLeft                          // the other end is gone
+	FarHolds                         // the other end put this one on hold
+	FarRetrieves                     // the other end took it back
+	Retrieve                         // its party comes back to the held call
+	numLegEvents
+)
+
+var legEventNames = [numLegEvents]string{GotDigit: "digit", GotFlash: "flash", GotAnswer: "answer", GotHangUp: "hang-up",
+	GotTimeout: "timeout", FarAnswered: "far answered", FarLeft: "far left", FarHolds: "far holds", FarRetrieves: "far retrieves", Retrieve: "retrieve"}
+
+func (e LegEvent) String() string { return legEventNames[e] }
+
+// leg is one end of a call, or of a call to be.
+type leg struct {
+	id       LegID
+	state    LegState
+	deadline time.Time // end of the state, zero for none; it dies with the state
+	st       *station
+	call     *call // nil before dialling is complete and after the call ended
+	numbers  *plan.Numbering
+	digits   []byte
+	tone     *tone.Tone // Listening: what is heard
+	run      uint32     // of the tone: rises whenever a tone begins
+	recall   bool       // Dialling with a held call, or Alerting by one's own held call
+}
+
+// call joins a caller's leg with the legs it rings or talks to.
+type call struct {
+	id        CallID
+	caller    *leg
+	called    *leg   // who answered
+	ringing   []*leg // being rung, until one answers
+	numbers   *plan.Numbering
+	from, to  Party
+	began     time.Time
+	answered  time.Time
+	line      *line // used by the call, nil for none
+	blind     bool  // on a line that does not tell of an answer
+	held      bool
+	emergency bool
+	ended     bool
+}
+
+// CallID numbers calls from 1, never used again while the box runs.
+type CallID uint64
+
+// other gives the leg at the other end, or nil while there is none.
+func (c *call) other(l *leg) *leg {
+	if l == c.caller {
+		return c.called
+	}
+	return c.caller
+}
+
+// legArg is what an event brings with it.
+type legArg struct {
+	digit byte
+	at    time.Time // when the person did it
+	cause Cause     // FarLeft
+}
+
+type legDo = func(s *Switch, l *leg, a legArg)
+type legRow = table.Row[LegState, LegEvent, legDo]
+type legMoves = []table.Move[LegState, LegEvent, legDo]
+
+// LegTable is the life of a leg.
+var LegTable *table.Table[LegState, LegEvent, legDo]
+
+func init() {
+	gone := table.Move[LegState, LegEvent, legDo]{On: GotHangUp, Do: (*Switch).hangUp, Next: []LegState{Gone}}
+	stay := func(on LegEvent, note string) table.Move[LegState, LegEvent, legDo] {
+		return table.Move[LegState, LegEvent, legDo]{On: on, Do: func(*Switch, *leg, legArg) {}, Note: note}
+	}
+	LegTable = table.New("one leg of a call",
+		legRow{State: Dialling, Limit: "first digit 15 s, then between digits; shorter when the number may be complete", Moves: legMoves{
+			{On: GotDigit, Do: (*Switch).dialDigit, Next: []LegState{Waiting, Listening, Talking}, Note: "Talking, when the called party lifted at the same moment"},
+			{On: GotTimeout, Do: (*Switch).dialTimeout, Next: []LegState{Waiting, Listening, Talking}, Note: "goes by what was dialled so far"},
+			{On: GotFlash, Do: (*Switch).flashBack, Next: []LegState{Gone}, Note: "back to the held call; without one, dial tone anew"},
+			gone,
+		}},
+		legRow{State: Waiting, Limit: "the office's ringing time", Moves: legMoves{
+			{On: FarAnswered, Do: (*Switch).talk, Next: []LegState{Talking}},
+			{On: FarLeft, Do: (*Switch).refused, Next: []LegState{Listening}},
+			{On: GotTimeout, Do: (*Switch).noAnswer, Next: []LegState{Listening}},
+			{On: GotFlash, Do: (*Switch).flashBack, Next: []LegState{Gone}, Note: "back to the held call; without one, nothing"},
+			stay(GotDigit, "nobody listens"),
+			gone,
+		}},
+		legRow{State: Alerting, Limit: "the caller's; own recall: the office's ringing time", Moves: legMoves{
+			{On: GotAnswer, Do: (*Switch).answer, Next: []LegState{Talking}},
+			{On: FarLeft, Do: (*Switch).stopAlerting, Next: []LegState{Gone}},
+			{On: GotTimeout, Do: (*Switch).recallOver, Next: []LegState{Gone}, Note: "own recall only"},
+			{On: GotHangUp, Do: (*Switch).alertFailed, Next: []LegState{Gone}, Note: "the port failed"},
+		}},
+		legRow{State: Talking, Moves: legMoves{
+			{On: GotFlash, Do: (*Switch).flashHold, Next: []LegState{Holding}, Note: "holds; with another call held, swaps"},
+			{On: FarLeft, Do: (*Switch).farGone, Next: []LegState{Listening}},
+			{On: FarHolds, Do: (*Switch).beHeld, Next: []LegState{Held}},
+			stay(GotDigit, "passes as sound"),
+			gone,
+		}},
+		legRow{State: Holding, Moves: legMoves{
+			{On: Retrieve, Do: (*Switch).retrieve, Next: []LegState{Talking}},
+			{On: FarLeft, Do: (*Switch).heldGone, Next: []LegState{Gone}},
+			{On: GotHangUp, Do: (*Switch).recallHeld, Next: []LegState{Alerting, Gone}, Note: "rings its party: someone is waiting"},
+		}},
+		legRow{State: Held, Moves: legMoves{
+			{On: FarRetrieves, Do: (*Switch).talk, Next: []LegState{Talking}},
+			{On: FarLeft, Do: (*Switch).farGone, Next: []LegState{Listening}},
+			stay(GotFlash, "waits for the other end"),
+			stay(GotDigit, "nobody listens"),
+			gone,
+		}},
+		legRow{State: Listening, Limit: "the country's patience before the howler", Moves: legMoves{
+			{On: GotTimeout, Do: (*Switch).howl, Next: []LegState{Warned}},
+			{On: GotFlash, Do: (*Switch).flashBack, Next: []LegState{Gone, Dialling}, Note: "back to the held call; without one, dial tone"},
+			stay(GotDigit, "nobody listens"),
+			gone,
+		}},
+		legRow{State: Warned, Limit: "60 s", Moves: legMoves{
+			{On: GotTimeout, Do: (*Switch).silence, Next: []LegState{Silent}},
+			stay(GotFlash, "put the handset down"), stay(GotDigit, "nobody listens"),
+			gone,
+		}},
+		legRow{State: Silent, Moves: legMoves{
+			stay(GotFlash, "put the handset down"), stay(GotDigit, "nobody listens"),
+			gone,
+		}},
+		legRow{State: Gone},
+	)
+}

@@ -1,0 +1,286 @@
+// Package pbxtest runs .call scenarios: the switch and the media engine on the simulated
+// board, in a testing/synctest bubble, so that an hour of calls is exact and takes
+// seconds. Tests of other packages that need a running exchange use it too. It is never
+// part of the program.
+//
+// A scenario is a text of the simulator's words (see sim.Help). Lines that begin with
+// an @ set the scene before the first statement:
+//
+//	@country DE
+//	@lines 2
+//	@dead FXS 2
+//	@ring 30             seconds until no answer
+//	@double 101 FXS 1 FXS 4    a user with several telephones
+package pbxtest
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"sotto/board/sim"
+	"sotto/board/sim/ear"
+	"sotto/board/sim/exchange"
+	"sotto/pbx"
+	"sotto/pbx/country"
+	"sotto/pbx/media"
+	"sotto/pbx/media/tone"
+	"sotto/pbx/plan"
+)
+
+// Scene is what a scenario plays in.
+type Scene struct {
+	Country  string
+	Stations int
+	Lines    int
+	Dead     []string
+	Ring     int
+	Ports    map[plan.Ext][]string // in place of one port each
+}
+
+// ParseScene reads the @ lines of a scenario and gives the rest.
+func ParseScene(text string) (Scene, string, error) {
+	s := Scene{Country: "DE", Stations: 4, Lines: 2, Ports: map[plan.Ext][]string{}}
+	lines := strings.Split(text, "\n")
+	for i, l := range lines {
+		f := strings.Fields(l)
+		if len(f) == 0 || !strings.HasPrefix(f[0], "@") {
+			continue
+		}
+		lines[i] = ""
+		arg := strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(l), f[0]))
+		var err error
+		switch f[0] {
+		case "@country":
+			s.Country = arg
+		case "@stations":
+			s.Stations, err = strconv.Atoi(arg)
+		case "@lines":
+			s.Lines, err = strconv.Atoi(arg)
+		case "@ring":
+			s.Ring, err = strconv.Atoi(arg)
+		case "@dead":
+			s.Dead = append(s.Dead, arg)
+		case "@double":
+			e := plan.Ext(f[1])
+			for _, n := range strings.Split(strings.Join(f[2:], " "), "FXS") {
+				if n = strings.TrimSpace(n); n != "" {
+					s.Ports[e] = append(s.Ports[e], "FXS "+n)
+				}
+			}
+		default:
+			err = fmt.Errorf("%s is not known", f[0])
+		}
+		if err != nil {
+			return s, "", fmt.Errorf("line %d: %w", i+1, err)
+		}
+	}
+	return s, strings.Join(lines, "\n"), nil
+}
+
+// Plan gives the plan of the scene: users 101, 102 … on FXS 1, FXS 2 …
+func (s *Scene) Plan() plan.Plan {
+	p := plan.Plan{Office: "Test", Country: s.Country, RingSeconds: s.Ring}
+	taken := map[string]bool{}
+	for _, l := range s.Ports {
+		for _, label := range l[1:] {
+			taken[label] = true
+		}
+	}
+	for i := range s.Stations {
+		label := fmt.Sprintf("FXS %d", i+1)
+		u := plan.User{ID: plan.UserID(fmt.Sprintf("u%d", i+1)), Name: fmt.Sprintf("Person %c", 'A'+i), Ext: plan.Ext(strconv.Itoa(101 + i))}
+		if l := s.Ports[u.Ext]; l != nil {
+			u.Ports = l
+		} else if !taken[label] {
+			u.Ports = []string{label}
+		}
+		p.Users = append(p.Users, u)
+	}
+	for i := range s.Lines {
+		p.Lines = append(p.Lines, plan.Line{Name: fmt.Sprintf("line %d", i+1), Port: fmt.Sprintf("FXO %d", i+1)})
+	}
+	return p
+}
+
+// Specs gives what the ears of a country know.
+func Specs(c *country.Country) []ear.Spec {
+	var l []ear.Spec
+	for k := range country.NumTones {
+		if c.Same(k) != k || k == country.Confirmation || k == country.CallWaiting {
+			continue
+		}
+		t := c.Tone(k)
+		l = append(l, ear.Spec{Name: k.String(), Intro: bursts(t.Intro()), Loop: bursts(t.Loop())})
+	}
+	return l
+}
+
+func bursts(steps []tone.Step) []ear.Burst {
+	var l []ear.Burst
+	for _, s := range steps {
+		b := ear.Burst{On: s.On, Off: s.Off}
+		for _, w := range s.Sines {
+			b.Freqs = append(b.Freqs, w.Hz)
+		}
+		l = append(l, b)
+	}
+	return l
+}
+
+// Exchange gives an exchange of the country.
+func Exchange(c *country.Country) exchange.Config {
+	et := func(k country.ToneKind) exchange.Tone {
+		s := c.Tone(k).Loop()
+		if len(s) == 0 {
+			return exchange.Tone{}
+		}
+		var t exchange.Tone
+		for _, w := range s[0].Sines {
+			t.Hz, t.Level = append(t.Hz, w.Hz), w.Level
+		}
+		if s[0].On > 0 {
+			for _, x := range s {
+				t.Cadence = append(t.Cadence, x.On, x.Off)
+			}
+		}
+		return t
+	}
+	return exchange.Config{DialDelay: 300 * time.Millisecond, DialTone: et(country.Dial), Ringback: et(country.Ringback), Busy: et(country.Busy),
+		Congestion: et(country.Congestion), Ring: exchange.Ringing{Hz: c.Station.Ringing.Hz, Vrms: c.Station.Ringing.Vrms, Cadence: c.Ring}}
+}
+
+// Office is a running exchange.
+type Office struct {
+	Board   *sim.Board
+	Switch  *pbx.Switch
+	Engine  *media.Engine
+	Records *Records
+	Log     *bytes.Buffer
+	logMu   sync.Mutex
+	stop    context.CancelFunc
+	done    sync.WaitGroup
+}
+
+// Records keeps records and notes each in the room.
+type Records struct {
+	mu   sync.Mutex
+	list []pbx.Record
+	room *sim.Room
+}
+
+// Append implements pbx.Journal.
+func (r *Records) Append(x pbx.Record) {
+	r.mu.Lock()
+	r.list = append(r.list, x)
+	r.mu.Unlock()
+	r.room.Note(time.Now(), Line(x))
+}
+
+// List gives the records so far.
+func (r *Records) List() []pbx.Record {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return append([]pbx.Record(nil), r.list...)
+}
+
+// Line gives a record in the simulator's words.
+func Line(r pbx.Record) string {
+	name := func(p pbx.Party) string {
+		if p.Ext != "" {
+			return string(p.Ext)
+		}
+		return p.Number.Reveal()
+	}
+	s := fmt.Sprintf("record %s -> %s %v", name(r.From), name(r.To), r.Outcome)
+	if r.Talked > 0 {
+		s += fmt.Sprintf(" %.0fs", r.Talked.Seconds())
+	}
+	if r.Held {
+		s += " held"
+	}
+	return s
+}
+
+// Start starts an exchange. Stop must be called.
+func Start(t testing.TB, s Scene) *Office {
+	t.Helper()
+	n, err := plan.Compile(s.Plan())
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := &Office{Log: &bytes.Buffer{}}
+	log := slog.New(slog.NewTextHandler(lockedWriter{o}, nil))
+	var names []string
+	for i := range s.Stations {
+		names = append(names, strconv.Itoa(101+i))
+	}
+	o.Board, err = sim.Open(t.Context(), sim.Config{Telephones: names, Lines: s.Lines, Exchange: Exchange(n.Country), Tones: Specs(n.Country), Dead: s.Dead, Flash: Flash(n.Country), Log: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Records = &Records{room: o.Board.Room}
+	o.Engine = media.New(o.Board, len(o.Board.Ports()))
+	o.Switch = pbx.New(pbx.Config{Ports: o.Board.Ports(), Events: o.Board.Events(), Signal: o.Board.Signal, Digits: o.Engine.Digits(), Publish: o.Engine.Publish, Journal: o.Records, Log: log}, n)
+	ctx, stop := context.WithCancel(context.Background())
+	o.stop = stop
+	o.done.Go(func() { o.Engine.Run(ctx) })
+	o.done.Go(func() { o.Switch.Run(ctx) })
+	return o
+}
+
+// Flash gives a break that the country's exchanges take for a flash.
+func Flash(c *country.Country) time.Duration {
+	return max(c.Flash.Min+10*time.Millisecond, min(100*time.Millisecond, c.Flash.Max))
+}
+
+// Stop ends everything and fails t on what the chips or the tables complained of.
+func (o *Office) Stop(t testing.TB) {
+	t.Helper()
+	o.stop()
+	if err := o.Board.Close(); err != nil {
+		t.Errorf("close: %v", err)
+	}
+	o.done.Wait()
+	for _, v := range o.Board.Violations.List() {
+		t.Errorf("chip: %s", v)
+	}
+	if c := o.Switch.Snapshot().Counters; c.Refused+c.LostEvents+c.Dropped > 0 {
+		t.Errorf("counters: %+v\nlog:\n%s", c, o.Text())
+	}
+}
+
+// Text gives the log so far.
+func (o *Office) Text() string {
+	o.logMu.Lock()
+	defer o.logMu.Unlock()
+	return o.Log.String()
+}
+
+type lockedWriter struct{ o *Office }
+
+func (w lockedWriter) Write(b []byte) (int, error) {
+	w.o.logMu.Lock()
+	defer w.o.logMu.Unlock()
+	return w.o.Log.Write(b)
+}
+
+// Run plays a scenario.
+func Run(t testing.TB, text string) *Office {
+	t.Helper()
+	scene, words, err := ParseScene(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := Start(t, scene)
+	if err := o.Board.Words().Run(t.Context(), strings.NewReader(words), nil); err != nil {
+		t.Errorf("%v\nlog:\n%s", err, o.Text())
+	}
+	return o
+}

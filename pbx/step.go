@@ -1,0 +1,206 @@
+package pbx
+
+import (
+	"slices"
+	"time"
+
+	"sotto/board"
+	"sotto/pbx/analog"
+	"sotto/pbx/country"
+	"sotto/pbx/media"
+)
+
+// step takes the loop from one state to the next: deadlines that are over, then the
+// event, then what follows from both. It does no input or output.
+func (s *Switch) step(now time.Time, e Event) {
+	s.now = now
+	s.count.Steps++
+	s.expire()
+	switch {
+	case e.Board != nil:
+		s.boardEvent(*e.Board)
+	case e.Digit != nil:
+		if int(e.Digit.Port) < len(s.byPort) {
+			if st, ok := s.byPort[e.Digit.Port].(*station); ok {
+				s.trace.add(now, "digit", st.label, "·")
+				s.digit(st, e.Digit.Sign)
+			}
+		}
+	case e.Plan != nil:
+		s.adopt(e.Plan)
+	case e.Ping != nil:
+		close(e.Ping)
+	}
+	s.publish()
+}
+
+func (s *Switch) boardEvent(e board.Event) {
+	if s.seqKnown && e.Seq != s.lastSeq+1 {
+		s.count.LostEvents += uint64(e.Seq - s.lastSeq - 1)
+	}
+	s.lastSeq, s.seqKnown = e.Seq, true
+	if int(e.Port) < 0 || int(e.Port) >= len(s.byPort) {
+		s.refuse("board", "no such port", "any", e.Kind.String())
+		return
+	}
+	switch d := s.byPort[e.Port].(type) {
+	case *station:
+		s.trace.add(s.now, e.Kind.String(), d.label, d.hook.State().String())
+		s.stationEvent(d, e)
+	case *line:
+		s.trace.add(s.now, e.Kind.String(), d.label, d.state.String())
+		s.lineEvent(d, e)
+	}
+}
+
+// expire fires the deadlines that are over, the oldest first.
+func (s *Switch) expire() {
+	for range 10000 {
+		d, st, l, ln := s.earliest()
+		if d.IsZero() || d.After(s.now) {
+			return
+		}
+		switch {
+		case st != nil:
+			s.hook(st, s.now, analog.Timeout)
+		case l != nil:
+			l.deadline = time.Time{}
+			s.tell(l, GotTimeout, legArg{at: s.now})
+		case ln != nil:
+			s.lineTimeout(ln)
+		}
+	}
+	s.log.Error("deadlines without end", "events", s.trace.String())
+}
+
+func (s *Switch) earliest() (d time.Time, st *station, l *leg, ln *line) {
+	sooner := func(t time.Time) bool { return !t.IsZero() && (d.IsZero() || t.Before(d)) }
+	for _, x := range s.stations {
+		if t := x.hook.Deadline(); sooner(t) {
+			d, st, l, ln = t, x, nil, nil
+		}
+	}
+	for _, x := range s.legs {
+		if sooner(x.deadline) {
+			d, st, l, ln = x.deadline, nil, x, nil
+		}
+	}
+	for _, x := range s.lines {
+		if sooner(x.deadline) {
+			d, st, l, ln = x.deadline, nil, nil, x
+		}
+	}
+	return
+}
+
+// deadline gives when the loop must come by again, or the zero time.
+func (s *Switch) deadline() time.Time {
+	d, _, _, _ := s.earliest()
+	return d
+}
+
+// tell lets an event happen to a leg.
+func (s *Switch) tell(l *leg, e LegEvent, a legArg) {
+	if l == nil {
+		return
+	}
+	from := l.state
+	m, ok := LegTable.Find(from, e)
+	s.trace.add(s.now, e.String(), l.st.label, from.String())
+	if !ok {
+		s.refuse("leg", l.st.label, from.String(), e.String())
+		return
+	}
+	m.Do(s, l, a)
+	if !m.Allows(from, l.state) {
+		s.count.Refused++
+		s.log.Error("leg went where its table does not lead", "port", l.st.label, "from", from.String(), "event", e.String(), "to", l.state.String())
+	}
+}
+
+// move puts l into state n; after limit a timeout is due (0: never).
+func (s *Switch) move(l *leg, n LegState, limit time.Duration) {
+	l.state = n
+	l.deadline = time.Time{}
+	if limit > 0 {
+		l.deadline = s.now.Add(limit)
+	}
+}
+
+// remove ends a leg's life.
+func (s *Switch) remove(l *leg) {
+	s.move(l, Gone, 0)
+	if l.st.active == l {
+		l.st.active = nil
+	}
+	if l.st.held == l {
+		l.st.held = nil
+	}
+	if i := slices.Index(s.legs, l); i >= 0 {
+		s.legs = slices.Delete(s.legs, i, i+1)
+	}
+}
+
+// refuse counts and logs what a table does not allow.
+func (s *Switch) refuse(what, port, state, event string) {
+	s.count.Refused++
+	s.log.Warn("not allowed here", "what", what, "port", port, "state", state, "event", event)
+}
+
+// publish derives the patch and the snapshot, and hands them out if they changed.
+func (s *Switch) publish() {
+	if p := s.derive(); !slices.Equal(p.Ears, s.patch.Ears) {
+		s.patch = p
+		s.cfg.Publish(p)
+	}
+	s.snap.Store(s.snapshot())
+}
+
+// derive says who hears whom in the present state.
+func (s *Switch) derive() *media.Patch {
+	p := &media.Patch{Ears: make([]media.Ear, 0, len(s.legs)+len(s.lines))}
+	for _, st := range s.stations {
+		l := st.active
+		if l == nil || l.state == Alerting {
+			continue
+		}
+		ear := media.Ear{Port: st.media(), Run: l.run}
+		land := l.numbers.Country
+		switch l.state {
+		case Dialling:
+			ear.Digits = true
+			if len(l.digits) == 0 {
+				ear.Tone = land.Tone(country.Dial)
+				if l.recall {
+					ear.Tone = land.Tone(country.Stutter)
+				}
+			}
+		case Waiting:
+			ear.Tone = land.Tone(country.Ringback)
+		case Talking:
+			if l.call.line != nil {
+				ear.Hear(l.call.line.media())
+			} else if o := l.call.other(l); o != nil && o.state == Talking {
+				ear.Hear(o.st.media())
+			}
+		case Held:
+			ear.Tone = land.Tone(country.Hold)
+		case Listening, Warned:
+			ear.Tone = l.tone
+		}
+		p.Ears = append(p.Ears, ear)
+	}
+	for _, ln := range s.lines {
+		if ln.call == nil {
+			continue
+		}
+		ear := media.Ear{Port: ln.media(), Run: ln.run}
+		if ln.state == lineSends {
+			ear.Tone = ln.digits
+		} else {
+			ear.Hear(ln.call.caller.st.media())
+		}
+		p.Ears = append(p.Ears, ear)
+	}
+	return p
+}

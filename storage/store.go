@@ -1,0 +1,315 @@
+// Package storage keeps what the box must remember: the plan and the record of each
+// call. It knows whose each field is. Fields about a person are sealed under that
+// person's key, all else under the box's own; so destroying one key erases one person,
+// and a stolen disk without the root shows nothing.
+//
+//	pbx ──Append──► queue ──► writer ──► keyring (new persons' keys, synced)
+//	                (bounded)   │
+//	                            └──────► sotto.db (all that is queued, one transaction, synced)
+//	                                        │
+//	ui ◄── views ◄── masks, audit ◄── As(viewer) ◄── what is durable, nothing else
+//
+// [Store.Append] never blocks and never fails: a store that is full, slow or broken
+// costs records, which are counted and shown, and never a call. [Store.As] is the only
+// way to read about persons. [Store.CurrentPlan] is for the switch alone.
+//
+// With the root locked or the database broken [Open] gives an error, and the box runs
+// from [ReadLifeline], which needs neither.
+//
+// The writer is one goroutine, the one that calls [Store.Run]. The package never logs
+// a name or a digit of a number, never writes one unsealed (extensions in
+// lifeline.json excepted), and knows nothing of pages or telephones. FORMAT.md
+// describes every byte on disk and says what is promised and what is not.
+package storage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
+
+	"sotto/storage/durable"
+	"sotto/storage/keyring"
+)
+
+var (
+	// ErrLocked says that another run holds the data folder.
+	ErrLocked = errors.New("another Sotto runs on this data folder: stop it first")
+
+	// ErrNotWritable says that files cannot be made in the data folder.
+	ErrNotWritable = errors.New("the data folder cannot be written: check that it is there, that it belongs to this user and that its medium is not read-only")
+
+	// ErrDamaged says that the database cannot be read.
+	ErrDamaged = errors.New("the database is damaged: restore a backup")
+
+	// ErrNewer says that the database was written by a newer version.
+	ErrNewer = errors.New("the database was written by a newer version of Sotto: install that version again")
+
+	// ErrStranger says that the database does not belong to the keyring beside it.
+	ErrStranger = errors.New("the database and the keyring do not belong together: put back both from one backup")
+
+	// ErrDown says that the store has stopped writing.
+	ErrDown = errors.New("the store is down")
+)
+
+// The database's file name, its buckets and the keys in the bucket of the format.
+const (
+	fileName      = "sotto.db"
+	formatVersion = 1
+)
+
+var (
+	bucketFormat  = []byte("format")
+	bucketRecords = []byte("records")
+	bucketPlans   = []byte("plans")
+	keyVersion    = []byte("version")
+	keyCheck      = []byte("check")
+)
+
+// Store is the open data folder. Its methods may be called by several goroutines.
+type Store struct {
+	dir  string
+	log  *slog.Logger
+	lock *os.File // the folder, locked
+	file *os.File // the database's, to let go of it when bbolt cannot
+	db   *bbolt.DB
+	ring *keyring.Ring
+
+	audit func(context.Context, look) error // see look
+
+	queue  // filled by Append
+	wmu    sync.Mutex
+	writer // under wmu
+
+	plan atomic.Pointer[planAt]
+
+	written, lost, failed, unreadable, commits atomic.Uint64
+	lifelineErr                                atomic.Pointer[error]
+}
+
+// Open opens the data folder dir, and makes it and what belongs in it on first use. It
+// starts nothing. An error wraps one of the errors of this package or of package
+// keyring, and says what to do; nothing is left open or locked then.
+func Open(dir string, root keyring.Root, log *slog.Logger) (*Store, error) {
+	s := &Store{dir: dir, log: log, audit: func(context.Context, look) error { return nil }}
+	s.queue.init()
+	if err := s.open(root); err != nil {
+		s.release()
+		return nil, fmt.Errorf("open data folder %s: %w", dir, err)
+	}
+	return s, nil
+}
+
+func (s *Store) open(root keyring.Root) error {
+	if err := s.lockFolder(); err != nil {
+		return err
+	}
+	path := filepath.Join(s.dir, fileName)
+	_, err := os.Stat(path)
+	first := errors.Is(err, fs.ErrNotExist)
+	if err != nil && !first {
+		return err
+	}
+	if s.ring, err = keyring.Open(s.dir, root, !first); err != nil {
+		return err
+	}
+	if n := s.ring.TailCut(); n > 0 {
+		s.log.Warn("cut the torn end of the keyring, as a power cut leaves it", "bytes", n)
+	}
+	if first {
+		if err := s.create(path); err != nil {
+			return fmt.Errorf("make database: %w", err)
+		}
+	}
+	if s.db, err = s.openDB(path); err != nil {
+		return err
+	}
+	if err := guard(s.load); err != nil {
+		return err
+	}
+	s.saveLifeline(s.plan.Load())
+	return nil
+}
+
+// lockFolder makes the folder, takes the lock on it and makes sure that it can be
+// written. The lock is on the folder itself: it guards the keyring too, and goes with
+// the process.
+func (s *Store) lockFolder() error {
+	if err := os.MkdirAll(s.dir, 0o700); err != nil {
+		return fmt.Errorf("%w (%w)", ErrNotWritable, err)
+	}
+	d, err := os.Open(s.dir)
+	if err != nil {
+		return fmt.Errorf("%w (%w)", ErrNotWritable, err)
+	}
+	s.lock = d
+	if err := syscall.Flock(int(d.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err == syscall.EWOULDBLOCK {
+		return ErrLocked
+	} else if err != nil {
+		return fmt.Errorf("lock: %w", err)
+	}
+	probe := filepath.Join(s.dir, "probe"+durable.Suffix)
+	f, err := os.OpenFile(probe, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return fmt.Errorf("%w (%w)", ErrNotWritable, err)
+	}
+	f.Close()
+	return os.Remove(probe)
+}
+
+// create makes the database under another name and renames it when it is whole: bbolt
+// writes its first pages in place, and a power cut there would leave a file that
+// nothing opens.
+func (s *Store) create(path string) error {
+	tmp := path + durable.Suffix
+	if err := os.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	db, err := s.openDB(tmp)
+	if err != nil {
+		return err
+	}
+	err = db.Update(func(tx *bbolt.Tx) error {
+		for _, name := range [][]byte{bucketFormat, bucketRecords, bucketPlans} {
+			if _, err := tx.CreateBucket(name); err != nil {
+				return err
+			}
+		}
+		f := tx.Bucket(bucketFormat)
+		if err := f.Put(keyVersion, []byte{formatVersion}); err != nil {
+			return err
+		}
+		return f.Put(keyCheck, s.sealCheck())
+	})
+	if cerr := db.Close(); err == nil {
+		err = cerr
+	}
+	if err == nil {
+		err = os.Rename(tmp, path)
+	}
+	if err != nil {
+		return err
+	}
+	return durable.SyncDir(s.dir)
+}
+
+// openDB opens a bbolt file. The mapping is large from the start, because an open read
+// stalls the writer when the map has to grow; it costs address space, not memory.
+func (s *Store) openDB(path string) (db *bbolt.DB, err error) {
+	mapping := 1 << 30
+	if ^uint(0)>>32 == 0 {
+		mapping = 512 << 20 // of the 2 or 3 GiB of a 32-bit process
+	}
+	err = guard(func() (err error) {
+		db, err = bbolt.Open(path, 0o600, &bbolt.Options{
+			Timeout:         500 * time.Millisecond, // only a tool can hold it: the folder is ours
+			InitialMmapSize: mapping,
+			FreelistType:    bbolt.FreelistMapType,
+			OpenFile: func(name string, flag int, mode fs.FileMode) (f *os.File, err error) {
+				f, err = os.OpenFile(name, flag, mode)
+				s.file = f
+				return f, err
+			},
+		})
+		return err
+	})
+	var pathErr *fs.PathError
+	switch {
+	case err == nil:
+		return db, nil
+	case errors.Is(err, berrors.ErrTimeout):
+		return nil, ErrLocked
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
+		return nil, fmt.Errorf("%w (%w)", ErrNotWritable, err)
+	case errors.As(err, &pathErr), errors.Is(err, ErrDamaged), errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.ENOMEM):
+		return nil, err
+	}
+	return nil, fmt.Errorf("%w (%w)", ErrDamaged, err)
+}
+
+// load checks format and keyring, and reads the newest id and plan.
+func (s *Store) load() error {
+	return s.db.View(func(tx *bbolt.Tx) error {
+		f, records, plans := tx.Bucket(bucketFormat), tx.Bucket(bucketRecords), tx.Bucket(bucketPlans)
+		if f == nil || records == nil || plans == nil {
+			return ErrDamaged
+		}
+		v := f.Get(keyVersion)
+		if len(v) != 1 || v[0] == 0 {
+			return ErrDamaged
+		}
+		if v[0] > formatVersion {
+			return ErrNewer
+		}
+		if !s.openCheck(f.Get(keyCheck)) {
+			return ErrStranger
+		}
+		k, _ := records.Cursor().Last()
+		last := max(idOf(k), RecordID(records.Sequence()))
+		if last != idOf(k) {
+			s.log.Warn("the newest call records are missing from the database", "missing", uint64(last-idOf(k)))
+		}
+		s.last, s.durable = last, last
+		return s.loadPlan(plans)
+	})
+}
+
+// Close writes what is still queued, once, and lets go of the folder. Run must have
+// returned. A second Close does nothing.
+func (s *Store) Close() error {
+	s.wmu.Lock()
+	defer s.wmu.Unlock()
+	if s.closed {
+		return nil
+	}
+	err := s.writeQueued()
+	s.closed = true
+	s.giveUp(ErrDown)
+	if rerr := s.release(); err == nil {
+		err = rerr
+	}
+	if err != nil {
+		return fmt.Errorf("close data folder %s: %w", s.dir, err)
+	}
+	return nil
+}
+
+// release closes all that is open, in the reverse order of open.
+func (s *Store) release() (err error) {
+	switch {
+	case s.db != nil && !s.broken:
+		err = s.db.Close()
+	case s.file != nil:
+		s.file.Close() // a broken bbolt may hold its lock for ever; the mapping stays until the process ends
+	}
+	if s.ring != nil {
+		err = errors.Join(err, s.ring.Close())
+	}
+	if s.lock != nil {
+		err = errors.Join(err, s.lock.Close())
+	}
+	return err
+}
+
+// guard runs f on the database. bbolt panics on pages that contradict each other, and a
+// wrong length in a page leads outside the mapping; both become ErrDamaged.
+func guard(f func() error) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("%w (%v)", ErrDamaged, r)
+		}
+	}()
+	return f()
+}
