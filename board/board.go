@@ -156,7 +156,8 @@ const (
 	// OnHookTransmit is the pause between bursts: no ringing, but voice reaches the
 	// on-hook telephone (caller ID).
 	OnHookTransmit
-	// OpenLoop takes the feed off a station line (CPC towards the telephone).
+	// OpenLoop takes the feed off a station line (CPC towards the telephone). While it
+	// lasts the hook cannot be seen and no event tells of it; a change is told afterwards.
 	OpenLoop
 	// Release puts an exchange line on hook.
 	Release

@@ -168,6 +168,10 @@ func (s *Switch) lineEvent(ln *line, e board.Event) {
 		ln.state, ln.deadline = lineDead, time.Time{}
 		s.farLineLeft(ln, OutOfOrder)
 	case board.PortRestored:
+		if ln.state != lineDead {
+			s.refuse("line", ln.label, ln.state.String(), e.Kind.String())
+			return
+		}
 		s.log.Info("port back in service", "port", ln.label)
 		ln.state, ln.missing, ln.inUse = lineRests, false, false
 		ln.deadline = s.now.Add(lineRest)

@@ -72,7 +72,12 @@ func (s *Store) SetPlan(ctx context.Context, v Viewer, rev Rev, p plan.Plan) (Re
 	if err != nil {
 		return 0, fmt.Errorf("save plan: %w", err)
 	}
-	if err := s.commit(bucketPlans, []row{r}, dropOldPlans); err != nil {
+	if err := s.commit(bucketPlans, []row{r}, func(b *bbolt.Bucket) error {
+		if err := b.SetSequence(uint64(next.rev)); err != nil {
+			return err
+		}
+		return dropOldPlans(b)
+	}); err != nil {
 		return 0, fmt.Errorf("save plan: %w", err)
 	}
 	s.plan.Store(next)
@@ -144,6 +149,9 @@ func (s *Store) loadPlan(b *bbolt.Bucket) error {
 				return fmt.Errorf("plan revision %d: %w", at.rev, ErrDamaged)
 			}
 		}
+	}
+	if uint64(at.rev) != b.Sequence() {
+		return fmt.Errorf("plan revision %d is missing: %w", b.Sequence(), ErrDamaged)
 	}
 	s.plan.Store(at)
 	return nil

@@ -128,6 +128,9 @@ func (r *Reader) Records(ctx context.Context, q Query) ([]RecordView, error) {
 		q.Limit = defaultLimit
 	}
 	q.Limit = min(q.Limit, maxLimit)
+	if r.s.isDown() {
+		return nil, fmt.Errorf("read call records: %w", ErrDown)
+	}
 	newest, _ := r.s.Follow()
 	if q.Before == 0 || q.Before > newest {
 		q.Before = newest + 1
@@ -171,9 +174,6 @@ func (r *Reader) Records(ctx context.Context, q Query) ([]RecordView, error) {
 // rowsBefore copies a chunk of rows out of the database, newest first, so that they are
 // opened with no transaction held.
 func (s *Store) rowsBefore(before RecordID) (rows []row, err error) {
-	if s.isDown() {
-		return nil, ErrDown
-	}
 	err = guard(func() error {
 		return s.db.View(func(tx *bbolt.Tx) error {
 			b := tx.Bucket(bucketRecords)

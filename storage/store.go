@@ -291,7 +291,10 @@ func (s *Store) release() (err error) {
 	case s.db != nil && !s.broken:
 		err = s.db.Close()
 	case s.file != nil:
-		s.file.Close() // a broken bbolt may hold its lock for ever; the mapping stays until the process ends
+		// A broken bbolt may hold its own lock for ever. Its mapping stays until the
+		// process ends, and would keep the file locked with it.
+		syscall.Flock(int(s.file.Fd()), syscall.LOCK_UN)
+		s.file.Close()
 	}
 	if s.ring != nil {
 		err = errors.Join(err, s.ring.Close())

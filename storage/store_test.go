@@ -352,7 +352,7 @@ func TestLocked(t *testing.T) {
 func TestLockedByTool(t *testing.T) {
 	b := newBox(t)
 	b.open().Close()
-	db, err := bbolt.Open(filepath.Join(b.dir, fileName), 0o600, nil)
+	db, err := bbolt.Open(filepath.Join(b.dir, fileName), 0o600, &bbolt.Options{Timeout: time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -411,7 +411,10 @@ func TestFailsClosed(t *testing.T) {
 		{"noise for a database", func() { os.WriteFile(at(fileName), bytes.Repeat([]byte("x7"), 20000), 0o600) }, ErrDamaged},
 		{"cut database", func() { os.WriteFile(at(fileName), db[:9000], 0o600) }, ErrDamaged},
 		{"newer format", func() {
-			d, _ := bbolt.Open(at(fileName), 0o600, nil)
+			d, err := bbolt.Open(at(fileName), 0o600, &bbolt.Options{Timeout: time.Second})
+			if err != nil {
+				t.Fatal(err)
+			}
 			d.Update(func(tx *bbolt.Tx) error { return tx.Bucket(bucketFormat).Put(keyVersion, []byte{2}) })
 			d.Close()
 		}, ErrNewer},

@@ -173,3 +173,41 @@ func put(bus *Bus, at int, f *board.Frame) {
 		bus[i][at], bus[i][at+1] = byte(uint16(v)>>8), byte(v)
 	}
 }
+
+// gain gives the gain of a path in tenths of a decibel from its coarse and fine register.
+func gain(coarse, fine byte) int {
+	g := int(coarse&0x0F) * 10
+	if coarse&0x10 != 0 {
+		g = -g
+	} else {
+		g = min(g, 120)
+	}
+	f := int(fine & 0x0F)
+	if fine&0x10 != 0 {
+		f = -f
+	}
+	return g + f
+}
+
+// fullScale gives how much hotter than with FULL a path to the host is, in tenths of a
+// decibel: digital full scale is 0 dBm on the line without FULL and +3.2 dBm with it,
+// which is the level plan of the box.
+func (d *DAA) fullScale() int {
+	switch {
+	case d.reg[30]&0x10 != 0:
+		return -28
+	case d.reg[31]&0x80 != 0:
+		return 0
+	}
+	return 32
+}
+
+func amplify(f *board.Frame, tenths int) {
+	if tenths == 0 {
+		return
+	}
+	k := math.Pow(10, float64(tenths)/200)
+	for i, v := range f {
+		f[i] = int16(max(-32768, min(32767, math.Round(float64(v)*k))))
+	}
+}

@@ -15,14 +15,12 @@ func (d *DAA) read(now time.Time, n byte) byte {
 	if (n == 28 || n == 29) && d.lineSide == Si3018 {
 		d.violations.Add("Si3018: register %d does not exist", n)
 	}
-	return d.valueAt(now, n)
+	return d.value(now, n)
 }
 
-func (d *DAA) value(n byte) byte { return d.valueAt(time.Now(), n) }
-
-// valueAt gives the content of register n. Without frame lock all that comes from the
+// value gives the content of register n. Without frame lock all that comes from the
 // line side reads as 0 (Si3050 data sheet §5.8: invalid).
-func (d *DAA) valueAt(now time.Time, n byte) byte {
+func (d *DAA) value(now time.Time, n byte) byte {
 	locked := d.locked(now)
 	v := d.reg[n]
 	switch n {

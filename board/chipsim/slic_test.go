@@ -517,3 +517,47 @@ func FuzzSLIC(f *testing.F) {
 		})
 	})
 }
+
+// SPI and the media clock may come at the same time.
+func TestSLICConcurrent(t *testing.T) {
+	onSLIC(t, Si3215, func(t *testing.T, b *slicBench) {
+		b.powered()
+		b.slic.OnInterrupt(func(time.Time) { b.slic.Interrupt() })
+		done := make(chan bool)
+		go func() {
+			defer close(done)
+			c := b.slic.Conn()
+			r := make([]byte, 2)
+			for i := range 1000 {
+				if err := c.Tx([]byte{0x80 | byte(64+i%8), 0}, r); err != nil {
+					t.Error(err)
+				}
+				time.Sleep(time.Millisecond)
+			}
+		}()
+		for i := range 100 {
+			b.edges = append(b.edges, Edge{After: time.Duration(i) * 100 * time.Microsecond, Closed: i%7 < 4})
+			b.frame(nil)
+		}
+		<-done
+	})
+}
+
+// An empty socket is a line on hook.
+func TestSLICUnplugged(t *testing.T) {
+	onSLIC(t, Si3215, func(t *testing.T, b *slicBench) {
+		b.powered()
+		b.closed = true
+		b.frame(nil)
+		b.frame(nil)
+		if b.read(68)&1 == 0 {
+			t.Error("off hook not seen")
+		}
+		b.slic.Plug(nil)
+		b.frame(nil)
+		b.frame(nil)
+		if b.read(68)&1 != 0 {
+			t.Error("off hook without a telephone")
+		}
+	})
+}

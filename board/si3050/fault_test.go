@@ -75,6 +75,9 @@ func TestChipReset(t *testing.T) {
 			t.Fatalf("Poll: %v", r.err)
 		}
 		r.err = nil
+		r.line.Reverse() // while nobody looks: nothing to report
+		r.run(100 * ms)
+		r.err = nil
 		if err := r.chip.Recover(context.Background()); err != nil {
 			t.Fatal(err)
 		}
@@ -93,6 +96,7 @@ func TestLostHookWrite(t *testing.T) {
 		if !r.daa.OffHook() {
 			t.Fatal("not off hook")
 		}
+		r.run(100 * ms)
 		r.daa.SetFaults(chipsim.DAAFaults{LostHookWrites: 4})
 		if err := r.chip.Set(board.Release); !errors.Is(err, ErrHook) {
 			t.Fatalf("Set: %v", err)
@@ -104,6 +108,7 @@ func TestLostHookWrite(t *testing.T) {
 		if n := r.chip.Stats().Repairs; n != 2 {
 			t.Errorf("%d repairs, want 2", n)
 		}
+		r.set(board.Seize) // the overload protection of the last call is off again
 		r.clean()
 	})
 }
@@ -146,6 +151,26 @@ func TestOverload(t *testing.T) {
 		if err := r.chip.Recover(context.Background()); err != nil || r.daa.OffHook() {
 			t.Errorf("Recover: %v, off hook %t", err, r.daa.OffHook())
 		}
+	})
+}
+
+// TestCurrentLimit: where the chip limits the current, a short line is no overload.
+func TestCurrentLimit(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		co := us
+		co.Milliamps = 90
+		r := newRig(t, chipsim.Si3019, Config{}, co)
+		if err := r.chip.Apply(board.Line{DC: board.DC{Limit60: true}}); err != nil {
+			t.Fatal(err)
+		}
+		r.up()
+		r.set(board.Seize)
+		r.run(2 * time.Second)
+		if m, err := r.chip.Measure(); err != nil || m.Milliamps < -60 || m.Milliamps > -58 {
+			t.Errorf("Measure: %+v, %v", m, err)
+		}
+		r.take()
+		r.clean()
 	})
 }
 

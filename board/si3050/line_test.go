@@ -35,7 +35,7 @@ func TestSeizeTiming(t *testing.T) {
 				for n := range 60 {
 					now := time.Now()
 					r.run(10 * ms)
-					if ready := r.chip.VoiceReady(now); ready != (now.Sub(begin) >= muteTime) {
+					if ready := r.chip.VoiceReady(now); ready != (now.Sub(begin) >= 402750*time.Microsecond) {
 						t.Fatalf("VoiceReady is %t after %v", ready, now.Sub(begin))
 					}
 					for i := range board.FrameLen {
@@ -175,7 +175,7 @@ func TestNoRing(t *testing.T) {
 		{Hz: 20, Vrms: 12, Cadence: []time.Duration{2000 * ms, 1000 * ms}},  // too weak
 		{Hz: 150, Vrms: 85, Cadence: []time.Duration{2000 * ms, 1000 * ms}}, // too fast
 		{Hz: 6, Vrms: 85, Cadence: []time.Duration{2000 * ms, 1000 * ms}},   // too slow
-		{Hz: 20, Vrms: 85, Cadence: []time.Duration{180 * ms, 1000 * ms}},   // too short
+		{Hz: 20, Vrms: 85, Cadence: []time.Duration{180 * ms, 250 * ms}},    // too short
 	} {
 		bubble(t, func(t *testing.T) {
 			co := us
@@ -272,6 +272,22 @@ func TestCurrent(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestLongLine: a current below the least that the chip measures is a current.
+func TestLongLine(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		co := us
+		co.Milliamps = 8
+		r := newRig(t, chipsim.Si3019, Config{}, co).up()
+		r.set(board.Seize)
+		r.run(2 * time.Second)
+		r.take()
+		r.line.Break(300 * ms)
+		r.run(time.Second)
+		r.take(board.CurrentLost, board.CurrentBack)
+		r.clean()
+	})
 }
 
 // TestSeizeDeadLine: nobody feeds the line that is seized.

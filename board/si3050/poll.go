@@ -103,7 +103,8 @@ func (c *Chip) poll(now time.Time) error {
 		// Below the minimum current the measurement is worth nothing; DOD then tells
 		// whether the line is there (§5.12.2).
 		x.current = x.current || v&2 == 0
-		if !c.guarded && now.Sub(c.hookAt) >= guardTime {
+		// Where the chip limits the current itself, too much of it is no fault.
+		if !c.guarded && !c.line.DC.Limit60 && now.Sub(c.hookAt) >= guardTime {
 			if err := c.protect(true); err != nil {
 				return err
 			}

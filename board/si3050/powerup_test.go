@@ -31,7 +31,7 @@ func TestPowerUp(t *testing.T) {
 				if d := time.Since(begin); d > 650*time.Millisecond {
 					t.Errorf("power up took %v", d)
 				}
-				for reg, want := range map[byte]byte{2: 0x13, 5: 0x08, 6: 0, 22: 0x16, 23: 0x23, 24: 0x99, 33: 0x39, 34: 48, 36: 48} {
+				for reg, want := range map[byte]byte{2: 0x13, 4: 0, 5: 0x08, 6: 0, 22: 0x16, 23: 0x23, 24: 0x99, 33: 0x39, 34: 48, 36: 48} {
 					if got := r.daa.Register(reg); got != want {
 						t.Errorf("register %d = %#02x, want %#02x", reg, got, want)
 					}

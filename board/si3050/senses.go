@@ -110,7 +110,7 @@ func (s *senses) step(x sample, timeout time.Duration, events *[8]board.Event) {
 			emit(kind, s.change.at)
 			s.lost, s.change.on = !s.lost, false
 		}
-	} else if !x.hasVolts {
+	} else if !x.hasVolts && settled {
 		s.reversalByEdge(x, emit)
 	}
 	if x.hasVolts && settled {
@@ -182,8 +182,8 @@ func (s *senses) polarity(x sample, quiet bool, emit func(board.EventKind, time.
 }
 
 // reversalByEdge tells a reversal where the line side does not measure the voltage: one
-// short pulse of one ring bit, and nothing for 40 ms after it. That the line was cut
-// looks the same.
+// short pulse of one ring bit, and nothing for 40 ms after it. A line that is cut, or
+// taken by another set, looks the same.
 func (s *senses) reversalByEdge(x sample, emit func(board.EventKind, time.Time)) {
 	if x.edges != 0 {
 		if !s.pulse.on {

@@ -37,12 +37,12 @@ type lineSettings struct {
 	impedance, tripDebounce, voc, vbath byte
 }
 
-// impedanceCodes are the TISS codes. The parts lack the two impedances of 7 and 8; the
-// nearest of theirs stands in.
+// impedanceCodes are the TISS codes. The parts lack those of the United Kingdom and of
+// New Zealand's exchange lines: the nearest of theirs stands in.
 var impedanceCodes = [board.NumImpedances]int8{
 	board.Z600: 0, board.Z900: 1, board.Z600C: 2, board.Z900C: 3, board.ZCTR21: 4, board.ZAU: 5, board.ZDE: 6, board.ZCN: 7,
-	board.ZUK:     4, // CTR 21
-	board.ZNZ:     5, // 220 Ω + 820 Ω ∥ 120 nF, New Zealand's own of telephones
+	board.ZUK:     4, // 270 Ω + 750 Ω ∥ 150 nF
+	board.ZNZ:     5, // 220 Ω + 820 Ω ∥ 120 nF
 	board.ZGlobal: -1,
 }
 
@@ -143,7 +143,7 @@ func (c *Chip) Apply(l board.Line) error {
 		}
 	}
 	c.line = s
-	if !c.up {
+	if !c.up() {
 		return clamped
 	}
 	ctx := context.Background()

@@ -30,6 +30,17 @@ func TestRingingRegisters(t *testing.T) {
 	}
 }
 
+// The feed on hook stays below the ringing's peak, the battery above it with its margin.
+func TestBattery(t *testing.T) {
+	for vrms := 20.0; vrms <= 61; vrms++ {
+		s, err := settingsOf(board.Line{Ringing: board.Ringing{Hz: 25, Vrms: vrms}})
+		peak := vrms * math.Sqrt2
+		if voc, vbath := stepVolts*float64(s.voc), stepVolts*float64(s.vbath); err != nil || voc >= peak || voc > 48 || vbath < peak+headroom || vbath < 60 {
+			t.Errorf("%g V rms: on hook %g V, battery %g V, %v", vrms, voc, vbath, err)
+		}
+	}
+}
+
 // Frequency and voltage as the telephone gets them.
 func TestRinging(t *testing.T) {
 	for _, hz := range []float64{16.67, 20, 25, 50} {

@@ -3,6 +3,7 @@ package si321x
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -45,6 +46,11 @@ func TestPowerUp(t *testing.T) {
 				if f := r.phone.last(); f.Volts != 0 {
 					t.Errorf("%g V after Close", f.Volts)
 				}
+				for reg, want := range map[byte]byte{regPCMMode: 0, regPowerDown: converterOff, regEnable2: 0} {
+					if v, _ := r.chip.bus.read(reg); v&^familyBit != want {
+						t.Errorf("register %d reads %#02x after Close", reg, v)
+					}
+				}
 				if err := r.highway.Stop(); err != nil {
 					t.Fatal(err)
 				}
@@ -52,6 +58,43 @@ func TestPowerUp(t *testing.T) {
 			})
 		})
 	}
+}
+
+// The order in which things are written, as it goes over the bus.
+func TestPowerUpOrder(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, chipsim.Si3210, Config{Slot: 20}) // slot at bit 320
+		var got []string
+		var data [2]byte
+		indirects := 0
+		r.slic.SetFaults(func(f *chipsim.SLICFaults) {
+			f.Write = func(reg, v byte) bool {
+				switch reg {
+				case regIDALow, regIDAHigh:
+					data[reg-regIDALow] = v
+				case regIAA:
+					if indirects++; flushed(v) {
+						got = append(got, fmt.Sprintf("i%d=%02x%02x", v, data[1], data[0]))
+					}
+				case regPowerDown, regLinefeed, regCalibrate1, regPCMMode, regTXSLow, regTXSHigh, regEnable2, regPWMDelay:
+					got = append(got, fmt.Sprintf("%d=%02x", reg, v))
+				}
+				return true
+			}
+		})
+		r.powerUp()
+		// Reading an indirect register writes its address too.
+		want := "64=00 14=10 " +
+			"i35=8000 i35=8000 i36=8000 i36=8000 i37=8000 i37=8000 i38=8000 i38=8000 i39=8000 i39=8000 " +
+			"22=00 93=19 14=00 " +
+			"64=00 14=10 14=00 64=01 64=00 96=5f 93=99 " +
+			"i35=8000 i36=0320 i37=008c i38=0100 i39=0010 " +
+			"i35=0000 i36=0000 i37=0000 i38=0000 i39=0000 " +
+			"2=40 3=01 1=3c 22=ff 64=01"
+		if s := strings.Join(got, " "); s != want {
+			t.Errorf("got  %s\nwant %s", s, want)
+		}
+	})
 }
 
 // Every way of failing that power-up knows, with the step and the cause in its error.

@@ -74,6 +74,7 @@ const (
 	peakLow          = 0x02
 	peakHigh         = 0x0d
 	loopClosed       = 0x01 // regLoopStatus
+	loopTripped      = 0x02
 	loopStatusZero   = 0xf8 // regLoopStatus: these bits always read 0
 	monitorVolts     = 0.376
 	stepVolts        = 1.5 // regVOC … regVBATL, regLoopVoltage

@@ -41,7 +41,7 @@ func (t Transistors) String() string {
 type Report struct {
 	Condition Condition
 	Cause     error // why Condition is not InService
-	Changed   bool  // Condition is another than at the last Service
+	Changed   bool  // this Service changed Condition
 
 	OffHook  bool      // the telephone, as last known
 	Hook     bool      // OffHook changed, at At
@@ -70,6 +70,9 @@ const (
 	// badLimit is the number of services in a row without an answer that make the port
 	// NeedsRecovery; one alone may be a disturbance.
 	badLimit = 3
+	// openedLimit is the number of services in a row that must find the line open against
+	// our request, when no status bit tells of a power alarm.
+	openedLimit = 2
 	// quietTime on hook makes a line free for a calibration that was left out.
 	quietTime = 10 * time.Second
 )
@@ -136,19 +139,29 @@ func (c *Chip) service(now, edge time.Time) (rep Report, err error) {
 	}
 	requested, actual := feed&feedRequestedMask, feed>>feedActualShift&feedRequestedMask
 	rep.Alarm = Transistors(status >> statusPower)
-	if rep.Alarm != 0 || c.feed != feedOpen && (requested == feedOpen || actual == feedOpen) {
+	// The actual state may lag a moment behind the request: it counts when it stays.
+	if c.feed == feedOpen || actual != feedOpen {
+		c.opened = 0
+	} else {
+		c.opened++
+	}
+	if rep.Alarm != 0 || c.feed != feedOpen && requested == feedOpen || c.opened >= openedLimit {
+		c.opened = 0
 		c.alarm(now)
 		return rep, nil
 	}
-	if requested != c.feed {
+	// The chip's own step to talking, which parts show in either field, is not a loss.
+	talking := actual&^feedReverse == feedActive || requested&^feedReverse == feedActive
+	tripped := c.feed == feedRinging && (status&statusRingTrip != 0 || talking && loop&(loopClosed|loopTripped) != 0)
+	lifted := c.want == board.OnHookTransmit && talking && loop&loopClosed != 0
+	if requested != c.feed && !tripped && !lifted {
 		rep.LinefeedLost = true
 		if err := c.writeFeed(c.feed); err != nil {
 			return rep, fmt.Errorf("repair linefeed: %w", err)
 		}
-		actual = c.feed
 	}
-	c.hook(&rep, now, edge, loop, status, actual)
-	if err := c.leaveOnHookStates(rep.RingTrip); err != nil {
+	c.hook(&rep, now, edge, loop&loopClosed != 0, tripped, status)
+	if err := c.leaveOnHookStates(tripped); err != nil {
 		return rep, err
 	}
 	c.forgive(now)
@@ -157,7 +170,7 @@ func (c *Chip) service(now, edge time.Time) (rep Report, err error) {
 }
 
 // hook finds changes of the hook.
-func (c *Chip) hook(rep *Report, now, edge time.Time, loop, status, actual byte) {
+func (c *Chip) hook(rep *Report, now, edge time.Time, closed, tripped bool, status byte) {
 	if c.refed {
 		c.refed, c.trust = false, now.Add(feedSettle)
 	}
@@ -165,14 +178,10 @@ func (c *Chip) hook(rep *Report, now, edge time.Time, loop, status, actual byte)
 		c.quiet = now
 	}
 	debounce := HookDebounce
-	closed := loop&loopClosed != 0
 	switch {
-	case c.feed == feedOpen:
+	case c.feed == feedOpen, c.feed == feedRinging && !tripped:
 		return // no current, no news
-	case c.feed == feedRinging:
-		if status&statusRingTrip == 0 && actual&^feedReverse != feedActive {
-			return
-		}
+	case tripped:
 		rep.RingTrip, closed = true, true
 		debounce = debounceStep * time.Duration(c.line.tripDebounce)
 		c.trust = now.Add(feedSettle)

@@ -3,8 +3,8 @@
 // measurement, and what to do when the chip raises a power alarm or loses its supply.
 //
 // board/office calls it, one [Chip] a port, over periph's [spi.Conn]. The port must be
-// connected with SPI mode 3, eight bits, at most 16 MHz, with a chip select of its own:
-// each access is two bytes, with chip select raised after each.
+// connected with [SPIMode], eight bits and at most [MaxClock], and have a chip select of
+// its own: each access is two bytes, with chip select raised after each.
 //
 // Before PowerUp PCLK and FSYNC must run and RESET be released for a millisecond; both
 // clocks go on without a break until after Close.
@@ -29,9 +29,16 @@ import (
 	"fmt"
 	"time"
 
+	"periph.io/x/conn/v3/physic"
 	"periph.io/x/conn/v3/spi"
 
 	"sotto/board"
+)
+
+// What to connect the SPI port with (data sheet, table 10).
+const (
+	SPIMode  = spi.Mode3
+	MaxClock = 16 * physic.MegaHertz
 )
 
 // Errors of the chip; what a method returns wraps one of them, the port's own error,
@@ -102,7 +109,6 @@ type Chip struct {
 	results    [regCalLast - regCalFirst + 1]byte
 	calibrated bool // results are
 
-	up        bool // powered up: registers as we wrote them
 	condition Condition
 	cause     error // why not in service
 
@@ -115,6 +121,7 @@ type Chip struct {
 	trust     time.Time // until then an open loop is not believed
 	quiet     time.Time // of the last change of hook
 	bad       int       // services in a row in which the chip did not answer
+	opened    int       // services in a row that found the line open against our request
 	alarms    int
 	forgiveAt time.Time
 	retryAt   time.Time
@@ -212,6 +219,9 @@ func (c *Chip) identify(ctx context.Context) (i Ident, err error) {
 	}
 	return i, err
 }
+
+// up tells whether the registers are as we wrote them.
+func (c *Chip) up() bool { return c.condition == InService || c.condition == Cooling }
 
 // Findings gives what the last PowerUp or Recover saw.
 func (c *Chip) Findings() Findings { return c.found }

@@ -98,7 +98,7 @@ func (c *Chip) writeFeed(feed byte) error {
 // TipVolts and RingVolts are against ground and so negative; FeedVolts is the size of
 // the battery. Volts is positive in normal polarity. ErrDown: not powered up.
 func (c *Chip) Measure() (r board.LineReport, err error) {
-	if !c.up {
+	if !c.up() {
 		return r, fmt.Errorf("measure: %w", ErrDown)
 	}
 	var v [6]byte

@@ -29,11 +29,15 @@ type Handset struct {
 	key    [2]osc // of the key that is pressed
 	voice  osc
 	hushed bool
+	voices int // other voices in the ear
 	words  []int16 // to say instead of the marker
 	rang   bool    // lifted while it rang
 	lifted time.Time
 	keyAt  time.Time // last key released
 	handAt time.Time // last movement of the hand ended
+	downAt time.Time // put down, or flashed
+	toneAt time.Time // last frame with a tone in the ear
+	low    [8]int32  // state of the filter that parts tones from voices
 
 	ear    *ear.Ear
 	newEar func() *ear.Ear
@@ -100,8 +104,20 @@ func newHandset(name string, marker int, newEar func() *ear.Ear, out func(Event)
 		voice: newOsc(MarkerHz(marker%MaxMarkers), board.Amplitude(markerLevel)), ringer: ringer{name: name, out: out}}
 }
 
-// Lift takes the handset off the hook.
-func (h *Handset) Lift() { h.do(act{kind: actClose, samples: 1}) }
+// Lift takes the handset off the hook. After it was put down a hand takes a moment:
+// longer than every flash.
+func (h *Handset) Lift() {
+	h.mu.Lock()
+	rest := downTime - time.Since(h.downAt)
+	h.mu.Unlock()
+	if rest > 0 {
+		h.Wait(rest)
+	}
+	h.do(act{kind: actClose, samples: 1})
+}
+
+// downTime is the least time on the hook between two calls.
+const downTime = 1300 * time.Millisecond
 
 // HangUp puts it down once the hand is free.
 func (h *Handset) HangUp() { h.do(act{kind: actOpen, samples: 1}) }
@@ -246,8 +262,10 @@ func (h *Handset) hook(closed bool, start time.Time, pos int, draw *chipsim.Draw
 	h.closed = closed
 	at := time.Duration(pos) * sample
 	draw.Edges = append(draw.Edges, chipsim.Edge{After: at, Closed: closed})
-	if closed {
-		h.rang = h.ringer.rings(start)
+	if !closed {
+		h.downAt = start.Add(at)
+	} else {
+		h.rang = h.ringer.rings()
 		h.ringer.lifted(start.Add(at))
 		h.lifted = start.Add(at)
 		h.keyAt = time.Time{}
@@ -273,8 +291,9 @@ func (h *Handset) speak(start time.Time, draw *chipsim.Draw) {
 		h.words = h.words[n:]
 		return
 	}
-	patient := h.rang || start.Sub(h.lifted) > 400*time.Millisecond
-	if h.hushed || h.hears != "" || len(h.acts) > 0 || !patient || start.Sub(h.keyAt) < time.Second {
+	patient := h.rang || start.Sub(h.lifted) > 300*time.Millisecond
+	typing := len(h.acts) > 0 || start.Sub(h.keyAt) < time.Second && h.voices == 0
+	if h.hushed || typing || !patient || start.Sub(h.toneAt) < 30*time.Millisecond {
 		return
 	}
 	for i := range draw.Mouth {
@@ -286,6 +305,9 @@ func (h *Handset) speak(start time.Time, draw *chipsim.Draw) {
 func (h *Handset) listen(start time.Time, feed *chipsim.Feed) {
 	if !feed.Talk {
 		feed.Audio = board.Frame{}
+	}
+	if h.tone(&feed.Audio) {
+		h.toneAt = start
 	}
 	for _, e := range h.ear.Hear(start, &feed.Audio) {
 		switch e.Kind {
@@ -299,20 +321,37 @@ func (h *Handset) listen(start time.Time, feed *chipsim.Feed) {
 			h.out(Event{At: e.At, Who: h.name, What: HearsNot, Name: e.Name})
 		case ear.MarkerOn:
 			if e.Marker != h.marker { // one's own comes back as an echo
+				h.voices++
 				h.out(Event{At: e.At, Who: h.name, What: HearsVoice, Voice: e.Marker})
 			}
 		case ear.MarkerOff:
 			if e.Marker != h.marker {
+				h.voices--
 				h.out(Event{At: e.At, Who: h.name, What: HearsNoVoice, Voice: e.Marker})
 			}
 		}
 	}
 }
 
+// tone tells at once, other than the ear, whether there is something in a frame that is
+// no voice: voices are above 2.6 kHz, which eight zeros at 4 kHz take away.
+func (h *Handset) tone(f *board.Frame) bool {
+	limit := int32(board.Amplitude(-42))
+	loud := false
+	for _, v := range f {
+		x := int32(v)
+		for i := range h.low {
+			x, h.low[i] = (x+h.low[i])/2, x
+		}
+		loud = loud || x > limit
+	}
+	return loud
+}
+
 // silence tells that nothing is heard any more: the handset was put down.
 func (h *Handset) silence(start time.Time) {
 	h.ear = h.newEar()
-	h.hears = ""
+	h.hears, h.voices = "", 0
 	h.words = nil
 	h.out(Event{At: start, Who: h.name, What: PutDown})
 }

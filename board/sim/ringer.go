@@ -34,8 +34,8 @@ const (
 	bellStops = 7 * time.Second        // without a burst it has stopped: longer than every pause
 )
 
-// rings tells whether the bell is in a cadence at t.
-func (r *ringer) rings(t time.Time) bool { return r.active && t.Sub(r.offAt) < bellStops }
+// rings tells whether the bell is in a cadence.
+func (r *ringer) rings() bool { return r.active }
 
 func (r *ringer) frame(start time.Time, feed *chipsim.Feed) {
 	if !feed.Ringing {

@@ -50,7 +50,7 @@ const (
 )
 
 var stateNames = [numStates]string{OnHook: "on hook", Lifting: "lifting", Ringing: "ringing", Pause: "ring pause",
-	OffHook: "off hook", Break: "break", Pulsing: "pulsing", Clearing: "clearing", Settling: "settling", OutOfService: "out of service"}
+	OffHook: "off hook", Break: "break", Pulsing: "pulsing", Clearing: "clearing", OutOfService: "out of service"}
 
 func (s State) String() string { return stateNames[s] }
 
@@ -124,7 +124,7 @@ func (p *Port) State() State { return p.state }
 // Up tells whether the telephone is off hook, as far as is decided.
 func (p *Port) Up() bool {
 	switch p.state {
-	case OffHook, Break, Pulsing, Clearing, Settling:
+	case OffHook, Break, Pulsing, Clearing:
 		return true
 	}
 	return false

@@ -156,15 +156,19 @@ func TestHook(t *testing.T) {
 		{"cleared, stays off hook", func(y *player) {
 			y.edge(0, LoopClosed)
 			y.order(1000*ms, Clear)
-			y.edge(1005*ms, LoopOpen)
-			y.edge(1515*ms, LoopClosed)
 			y.edge(3000*ms, LoopOpen)
 			y.runTo(epoch.Add(6 * time.Second))
 		}, "lifted, open loop, idle, hung up"},
 		{"cleared, hung up meanwhile", func(y *player) {
 			y.edge(0, LoopClosed)
 			y.order(1000*ms, Clear)
-			y.edge(1005*ms, LoopOpen)
+			y.edge(1550*ms, LoopOpen)
+			y.runTo(epoch.Add(4 * time.Second))
+		}, "lifted, open loop, idle, hung up"},
+		{"cleared while it was being put down", func(y *player) {
+			y.edge(0, LoopClosed)
+			y.edge(950*ms, LoopOpen)
+			y.order(1000*ms, Clear)
 			y.runTo(epoch.Add(4 * time.Second))
 		}, "lifted, open loop, idle, hung up"},
 		{"the port fails in a call and comes back", func(y *player) {

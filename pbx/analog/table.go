@@ -64,14 +64,9 @@ func init() {
 			stay(LoopClosed, "seen twice"), stay(Quiet, "nothing rings"), stay(Ring, "it is off hook"), fail,
 		}},
 		row{State: Clearing, Limit: "open loop towards the telephone", Moves: moves{
-			{On: Timeout, Do: (*Port).feedAgain, Next: []State{Settling}},
-			stay(LoopOpen, "by our own doing"), stay(LoopClosed, "not to be trusted with no feed"),
+			{On: Timeout, Do: (*Port).feedAgain, Next: []State{OffHook, Break}, Note: "Break, if it was put down meanwhile"},
+			stay(LoopOpen, "remembered"), stay(LoopClosed, "remembered"),
 			stay(Clear, "clears already"), stay(Quiet, "nothing rings"), stay(Ring, "it is off hook"), fail,
-		}},
-		row{State: Settling, Limit: "longest flash", Moves: moves{
-			{On: LoopClosed, Do: (*Port).stillUp, Next: []State{OffHook}},
-			{On: Timeout, Do: (*Port).settled, Next: []State{OnHook, OffHook}, Note: "hung up, if the loop stayed open"},
-			stay(LoopOpen, "not decided yet"), stay(Clear, "just done"), stay(Quiet, "nothing rings"), stay(Ring, "not decided yet"), fail,
 		}},
 		row{State: OutOfService, Moves: moves{
 			{On: Restored, Do: (*Port).restored, Next: []State{OnHook}},
@@ -179,20 +174,15 @@ func (p *Port) clear(now, _ time.Time, out *Output) {
 	out.signal(board.OpenLoop)
 }
 
+// feedAgain ends the open loop towards the telephone. The board tells of no hook change
+// while it lasts; one that it tells of afterwards is treated like any other.
 func (p *Port) feedAgain(now, _ time.Time, out *Output) {
-	p.closed = false
-	p.enter(Settling, now, p.timing.FlashMax)
 	out.signal(board.Idle)
-}
-
-func (p *Port) stillUp(_, at time.Time, _ *Output) { p.enter(OffHook, at, 0) }
-
-func (p *Port) settled(now, at time.Time, out *Output) {
 	if p.closed {
 		p.enter(OffHook, now, 0)
 		return
 	}
-	p.hungUp(now, at, out)
+	p.enter(Break, now, p.timing.FlashMax+Grace)
 }
 
 func (p *Port) fail(now, _ time.Time, out *Output) {

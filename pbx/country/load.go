@@ -157,8 +157,12 @@ func line(b []byte, d *json.Decoder, err error) int {
 		at = e.Offset
 	} else if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 		at = e.Offset
+	} else if err != nil {
+		if _, field, ok := strings.Cut(err.Error(), "unknown field "); ok { // known by its name only
+			at = int64(bytes.Index(b, []byte(field)))
+		}
 	}
-	return 1 + bytes.Count(b[:min(int(at), len(b))], []byte("\n"))
+	return 1 + bytes.Count(b[:max(0, min(int(at), len(b)))], []byte("\n"))
 }
 
 // country turns f into what the program uses and checks it.

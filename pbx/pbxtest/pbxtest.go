@@ -25,13 +25,10 @@ import (
 	"time"
 
 	"sotto/board/sim"
-	"sotto/board/sim/ear"
-	"sotto/board/sim/exchange"
 	"sotto/pbx"
-	"sotto/pbx/country"
 	"sotto/pbx/media"
-	"sotto/pbx/media/tone"
 	"sotto/pbx/plan"
+	"sotto/pbx/scene"
 )
 
 // Scene is what a scenario plays in.
@@ -109,53 +106,6 @@ func (s *Scene) Plan() plan.Plan {
 	return p
 }
 
-// Specs gives what the ears of a country know.
-func Specs(c *country.Country) []ear.Spec {
-	var l []ear.Spec
-	for k := range country.NumTones {
-		if c.Same(k) != k || k == country.Confirmation || k == country.CallWaiting {
-			continue
-		}
-		t := c.Tone(k)
-		l = append(l, ear.Spec{Name: k.String(), Intro: bursts(t.Intro()), Loop: bursts(t.Loop())})
-	}
-	return l
-}
-
-func bursts(steps []tone.Step) []ear.Burst {
-	var l []ear.Burst
-	for _, s := range steps {
-		b := ear.Burst{On: s.On, Off: s.Off}
-		for _, w := range s.Sines {
-			b.Freqs = append(b.Freqs, w.Hz)
-		}
-		l = append(l, b)
-	}
-	return l
-}
-
-// Exchange gives an exchange of the country.
-func Exchange(c *country.Country) exchange.Config {
-	et := func(k country.ToneKind) exchange.Tone {
-		s := c.Tone(k).Loop()
-		if len(s) == 0 {
-			return exchange.Tone{}
-		}
-		var t exchange.Tone
-		for _, w := range s[0].Sines {
-			t.Hz, t.Level = append(t.Hz, w.Hz), w.Level
-		}
-		if s[0].On > 0 {
-			for _, x := range s {
-				t.Cadence = append(t.Cadence, x.On, x.Off)
-			}
-		}
-		return t
-	}
-	return exchange.Config{DialDelay: 300 * time.Millisecond, DialTone: et(country.Dial), Ringback: et(country.Ringback), Busy: et(country.Busy),
-		Congestion: et(country.Congestion), Ring: exchange.Ringing{Hz: c.Station.Ringing.Hz, Vrms: c.Station.Ringing.Vrms, Cadence: c.Ring}}
-}
-
 // Office is a running exchange.
 type Office struct {
 	Board   *sim.Board
@@ -221,7 +171,7 @@ func Start(t testing.TB, s Scene) *Office {
 	for i := range s.Stations {
 		names = append(names, strconv.Itoa(101+i))
 	}
-	o.Board, err = sim.Open(t.Context(), sim.Config{Telephones: names, Lines: s.Lines, Exchange: Exchange(n.Country), Tones: Specs(n.Country), Dead: s.Dead, Flash: Flash(n.Country), Log: log})
+	o.Board, err = sim.Open(t.Context(), sim.Config{Telephones: names, Lines: s.Lines, Exchange: scene.Exchange(n.Country), Tones: scene.Tones(n.Country), Dead: s.Dead, Flash: scene.Flash(n.Country), Log: log})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -233,11 +183,6 @@ func Start(t testing.TB, s Scene) *Office {
 	o.done.Go(func() { o.Engine.Run(ctx) })
 	o.done.Go(func() { o.Switch.Run(ctx) })
 	return o
-}
-
-// Flash gives a break that the country's exchanges take for a flash.
-func Flash(c *country.Country) time.Duration {
-	return max(c.Flash.Min+10*time.Millisecond, min(100*time.Millisecond, c.Flash.Max))
 }
 
 // Stop ends everything and fails t on what the chips or the tables complained of.
@@ -274,11 +219,11 @@ func (w lockedWriter) Write(b []byte) (int, error) {
 // Run plays a scenario.
 func Run(t testing.TB, text string) *Office {
 	t.Helper()
-	scene, words, err := ParseScene(text)
+	set, words, err := ParseScene(text)
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := Start(t, scene)
+	o := Start(t, set)
 	if err := o.Board.Words().Run(t.Context(), strings.NewReader(words), nil); err != nil {
 		t.Errorf("%v\nlog:\n%s", err, o.Text())
 	}

@@ -2,6 +2,7 @@ package ear
 
 import (
 	"math"
+	"math/cmplx"
 
 	"sotto/board"
 )
@@ -14,13 +15,23 @@ const (
 	markerOff = -40.0
 )
 
+// offPhase is how far the phase may stray from one window to the next: 5 Hz.
+const offPhase = 2 * math.Pi * 5 * board.FrameLen / board.SampleRate
+
 // markerSpread is how much softer than the loudest a marker may be, as an amplitude: 12 dB.
 const markerSpread = 0.25
+
+// explained is the share of the band that the markers known to be on must have for the
+// others not to be looked for.
+const explained = 0.97
 
 // marker is the filter of one marker, a Hann-windowed DFT over one window: another
 // marker 40 Hz off falls on its zero.
 type marker struct {
 	cos, sin [window]float32
+	turn     complex128 // phase from one window to the next
+	last     complex128 // amplitude and phase in the last window
+	true     bool       // the phase went on as the frequency says
 	amp      [8]float64 // of the last windows, newest first
 	on       bool
 	level    float64 // amplitude when it began
@@ -36,7 +47,7 @@ type hum struct {
 }
 
 func newMarker(hz float64) marker {
-	var m marker
+	m := marker{turn: cmplx.Rect(1, 2*math.Pi*hz*board.FrameLen/board.SampleRate)}
 	for i := range m.cos {
 		w := 2 * math.Pi * hz * float64(i) / board.SampleRate
 		m.cos[i] = float32(hann[i] * math.Cos(w) * 4 / window)
@@ -45,11 +56,29 @@ func newMarker(hz float64) marker {
 	return m
 }
 
+// hear takes in one window and gives the amplitude of the marker in it.
+func (m *marker) hear(z *[window]float32) float64 {
+	var re, im float32
+	for j := range z {
+		re += m.cos[j] * z[j]
+		im += m.sin[j] * z[j]
+	}
+	m.note(complex(float64(re), -float64(im)))
+	return m.amp[0]
+}
+
+func (m *marker) note(v complex128) {
+	copy(m.amp[1:], m.amp[:])
+	m.amp[0] = cmplx.Abs(v)
+	m.true = math.Abs(cmplx.Phase(v*cmplx.Conj(m.last*m.turn))) < offPhase
+	m.last = v
+}
+
 // forget drops the history of the markers; none is on.
 func (e *Ear) forget() {
 	e.hum = hum{on: e.hum.on}
 	for i := range e.markers {
-		e.markers[i].amp = [8]float64{}
+		e.markers[i].amp, e.markers[i].last = [8]float64{}, 0
 	}
 }
 
@@ -75,28 +104,24 @@ func (e *Ear) hearMarkers() {
 	}
 	h.power[1], h.power[0] = h.power[0], power*2/window
 	h.loudest[1], h.loudest[0] = h.loudest[0], 0
-	for i := range e.markers {
-		m := &e.markers[i]
-		var re, im float32
-		for j := range z {
-			re += m.cos[j] * z[j]
-			im += m.sin[j] * z[j]
-		}
-		copy(m.amp[1:], m.amp[:])
-		m.amp[0] = math.Hypot(float64(re), float64(im))
-		h.loudest[0] = max(h.loudest[0], m.amp[0])
-	}
-
-	// Sines make up most of the band and have stopped growing: no noise, no splatter
-	// of an edge within the window.
 	sines := 0.0
 	for i := range e.markers {
-		if e.candidate(&e.markers[i]) {
-			a := e.markers[i].amp[0]
-			sines += a * a / 2
+		if m := &e.markers[i]; m.on {
+			h.loudest[0] = max(h.loudest[0], m.hear(z))
+			sines += m.amp[0] * m.amp[0] / 2
 		}
 	}
-	clean := sines > 0.4*h.power[0] && steady(h.power[0], h.power[1], 1.26) && steady(h.loudest[0], h.loudest[1], 1.12)
+	more := sines < explained*h.power[0] // else the markers that are on are all there is
+	for i := range e.markers {
+		switch m := &e.markers[i]; {
+		case m.on:
+		case more:
+			h.loudest[0] = max(h.loudest[0], m.hear(z))
+		default:
+			m.note(0)
+		}
+	}
+	clean := e.clean()
 	for i := range e.markers {
 		m := &e.markers[i]
 		switch {
@@ -118,7 +143,34 @@ func (e *Ear) hearMarkers() {
 
 func (e *Ear) candidate(m *marker) bool {
 	a := m.amp[0]
-	return a >= board.Amplitude(markerOn) && a >= markerSpread*e.hum.loudest[0]
+	return m.true && a >= board.Amplitude(markerOn) && a >= markerSpread*e.hum.loudest[0]
+}
+
+// clean tells whether markers may begin: a few sines of their frequencies are nearly
+// all of the band and have stopped growing, and below it is silence or a known tone.
+// So neither noise, nor the harmonics of a voice, nor an edge within the window is
+// taken for a marker.
+func (e *Ear) clean() bool {
+	h := &e.hum
+	sines, n := 0.0, 0
+	for i := range e.markers {
+		if m := &e.markers[i]; e.candidate(m) {
+			sines += m.amp[0] * m.amp[0] / 2
+			n++
+		}
+	}
+	if n == 0 || n > 4 || sines < 0.75*h.power[0] ||
+		!steady(h.power[0], h.power[1], 1.26) || !steady(h.loudest[0], h.loudest[1], 1.12) {
+		return false
+	}
+	if e.run.state == sound && e.run.kind >= 0 {
+		return true
+	}
+	var low float32
+	for _, v := range e.y[board.FrameLen:] {
+		low += v * v
+	}
+	return float64(low)/window < h.power[0]
 }
 
 // steady tells whether a and b are within a factor of each other.

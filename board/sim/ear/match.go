@@ -85,14 +85,17 @@ func (m *match) init(specs []spec) {
 	*m = match{guesses: make([]guess, 0, n), named: none, strange: none}
 }
 
-// attempt begins anew with the present run.
+// attempt begins anew with the present run. A run that began as the named tone and ran
+// on may only be a tone without end.
 func (e *Ear) attempt() {
 	m := &e.match
 	m.active, m.run, m.onset = true, e.run.id, e.run.onset
 	m.guesses = m.guesses[:0]
 	for i := range e.specs {
-		m.guesses = append(m.guesses, guess{spec: i, from: none, whole: true})
-		for j := e.specs[i].again; j < len(e.specs[i].steps); j++ {
+		if first := e.specs[i].steps[0]; !e.run.joined || first.on == 0 {
+			m.guesses = append(m.guesses, guess{spec: i, from: none, whole: true})
+		}
+		for j := e.specs[i].again; j < len(e.specs[i].steps) && !e.run.joined; j++ {
 			m.guesses = append(m.guesses, guess{spec: i, step: j, from: none})
 		}
 	}
@@ -101,16 +104,15 @@ func (e *Ear) attempt() {
 // keep drops the guesses that f does not hold for, and draws the conclusions.
 func (e *Ear) keep(f func(g *guess, s *spec) bool) {
 	e.prune(f)
-	e.conclude()
+	e.conclude(false)
 }
 
 func (e *Ear) prune(f func(g *guess, s *spec) bool) {
 	m := &e.match
 	n := 0
 	for i := range m.guesses {
-		g := m.guesses[i]
-		if f(&g, &e.specs[g.spec]) {
-			m.guesses[n] = g
+		if g := &m.guesses[i]; f(g, &e.specs[g.spec]) {
+			m.guesses[n] = *g
 			n++
 		}
 	}
@@ -179,7 +181,11 @@ func (e *Ear) inTime(g *guess, s *spec) bool {
 	st := &s.steps[g.step]
 	switch pause := e.end() - e.run.end; {
 	case e.run.state == sound:
-		return st.on == 0 || e.end()-e.run.onset <= st.on+slack+ms
+		lasted := e.end() - e.run.onset
+		if e.run.kind != pending { // a change of kind shows late
+			lasted = e.run.fitEnd - e.run.onset
+		}
+		return st.on == 0 || lasted <= st.on+slack+10*ms
 	case g.over:
 		return pause <= lastPause+slack
 	default:
@@ -189,25 +195,30 @@ func (e *Ear) inTime(g *guess, s *spec) bool {
 
 func near(a, b int) bool { return a-b <= slack && b-a <= slack }
 
-// conclude tells what the guesses that are left mean. When none is left, a new attempt
-// begins with the present run, unless the old one began there.
-func (e *Ear) conclude() {
+// conclude tells what the guesses that are left mean; late says that the others ran out
+// of time. When none is left, a new attempt begins with the present run, unless the old
+// one began there.
+func (e *Ear) conclude(late bool) {
 	m := &e.match
 	if !m.active {
 		return
 	}
+	joined := e.run.joined
 	if m.named >= 0 && m.named < len(e.specs) {
 		if slices.ContainsFunc(m.guesses, func(g guess) bool { return g.spec == m.named }) {
 			return
 		}
 		e.tell(ToneOff, e.specs[m.named].name, 0, m.good, e.run.level)
 		m.named, m.strange = none, none
-		if e.run.state == sound {
-			m.strange = e.run.onset
-		}
 		m.guesses = m.guesses[:0]
+		if e.run.state == gap { // what was heard last was the named tone, cut off
+			m.active = false
+			return
+		}
+		m.strange = e.run.onset
+		e.run.joined = late
 	}
-	if len(m.guesses) == 0 && m.run != e.run.id {
+	if len(m.guesses) == 0 && (m.run != e.run.id || e.run.joined && !joined) {
 		e.attempt()
 		if e.run.kind != pending {
 			e.prune(e.rightKind)
@@ -256,6 +267,8 @@ func (m *match) single() (guess, bool) {
 func (e *Ear) certain(g guess) bool {
 	pause := e.end() - e.run.end
 	switch {
+	case e.run.state == sound && e.run.joined:
+		return e.run.fitEnd-e.run.onset > 2*e.longest(e.run.kind)+slack
 	case e.run.state == sound:
 		return e.run.kind != pending
 	case g.over:
@@ -264,11 +277,24 @@ func (e *Ear) certain(g guess) bool {
 	return e.specs[g.spec].steps[g.step].off > longPause && pause >= sure
 }
 
+// longest gives the longest burst of a kind.
+func (e *Ear) longest(kind int) (n int) {
+	for i := range e.specs {
+		for _, s := range e.specs[i].steps {
+			if s.kind == kind {
+				n = max(n, s.on)
+			}
+		}
+	}
+	return n
+}
+
 // tick lets time pass, sound or silence.
 func (e *Ear) tick() {
 	m := &e.match
 	if m.active {
-		e.keep(e.inTime)
+		e.prune(e.inTime)
+		e.conclude(true)
 	}
 	pause := e.end() - e.run.end
 	switch {

@@ -1,6 +1,7 @@
 package ear
 
 import (
+	"cmp"
 	"math"
 	"math/cmplx"
 	"slices"
@@ -11,7 +12,7 @@ import (
 
 // Segment is a stretch of sound of one make.
 type Segment struct {
-	Start  time.Duration // since the recording's first sample; edges at half the amplitude
+	Start  time.Duration // since the recording's first sample
 	Length time.Duration
 	Freqs  []float64 // Hz, rising; at most four
 	Levels []float64 // dBm0, of each of Freqs
@@ -29,10 +30,13 @@ func Measure(samples []int16) []Segment {
 	}
 	var segments []Segment
 	for _, s := range sounds(x) {
-		cuts := append(changes(x[s[0]:s[1]]), s[1]-s[0])
-		from := 0
-		for _, to := range cuts {
-			segments = append(segments, analyse(x, s[0]+from, s[0]+to))
+		cuts := append(changes(x, s[0], s[1]), s[1])
+		from := s[0]
+		for i, to := range cuts {
+			if to < s[1] {
+				to = boundary(x, from, to, cuts[i+1])
+			}
+			segments = append(segments, analyse(x, from, to))
 			from = to
 		}
 	}
@@ -54,42 +58,19 @@ func sounds(x []float64) (found [][2]int) {
 			}
 		}
 		if last+1-i >= minSound {
-			from, to := halves(x[i:last+1], peak)
-			found = append(found, [2]int{i + from, i + to})
+			found = append(found, [2]int{i, last + 1})
 		}
 		i = last + minGap
 	}
 	return found
 }
 
-// halves gives where the envelope of x passes half of what it is near either end. It
-// looks 6 ms inwards for the full level, which a ramp reaches in less.
-func halves(x []float64, peak float64) (from, to int) {
-	const look = 6 * ms
-	rise := func(at func(int) float64) int {
-		top := 0.0
-		for i := range min(2*look, len(x)) {
-			top = max(top, math.Abs(at(i)))
-		}
-		top = max(top, peak/8)
-		for i := range min(look, len(x)) {
-			if math.Abs(at(i)) >= top/2 {
-				return i
-			}
-		}
-		return 0
-	}
-	from = rise(func(i int) float64 { return x[i] })
-	to = len(x) - rise(func(i int) float64 { return x[len(x)-1-i] })
-	return from, to
-}
-
-// changes gives the samples at which the frequencies of x change: where the spectra
-// of the 100 ms before and after differ most, if they do.
-func changes(x []float64) (cuts []int) {
+// changes gives where, to some 20 ms, the frequencies of x[from:to] change: where the
+// spectra of the 100 ms before and after differ most, if they do.
+func changes(x []float64, from, to int) (cuts []int) {
 	const half, hop, least = 100 * ms, 10 * ms, 0.15
 	var d []float64
-	for c := half; c+half <= len(x); c += hop {
+	for c := from + half; c+half <= to; c += hop {
 		d = append(d, difference(x[c-half:c], x[c:c+half]))
 	}
 	for i := 0; i < len(d); i++ {
@@ -102,19 +83,33 @@ func changes(x []float64) (cuts []int) {
 				best = j
 			}
 		}
-		at, most := half+best*hop, d[best]
-		for c := at - hop; c <= at+hop; c += ms / 2 {
-			if c < half || c+half > len(x) {
-				continue
-			}
-			if v := difference(x[c-half:c], x[c:c+half]); v > most {
-				at, most = c, v
-			}
-		}
-		cuts = append(cuts, at)
+		cuts = append(cuts, from+half+best*hop)
 		i = best + half/hop
 	}
 	return cuts
+}
+
+// boundary gives the sample near cut at which the sines of x[from:cut] give way to
+// those of x[cut:to]: where both, extended to either side, leave the least unexplained.
+func boundary(x []float64, from, cut, to int) int {
+	const reach = 50 * ms
+	low, high := max(from, cut-reach), min(to, cut+reach)
+	before, _ := sines(x, from, low)
+	after, _ := sines(x, high, to)
+	left := make([]float64, high-low+1) // squared error of before, up to a sample
+	right := 0.0                        // of after, from it on
+	for i := low; i < high; i++ {
+		v := x[i] - at(before, i)
+		left[i-low+1] = left[i-low] + v*v
+	}
+	best, least := high, left[high-low]
+	for i := high - 1; i >= low; i-- {
+		v := x[i] - at(after, i)
+		if right += v * v; left[i-low]+right < least {
+			best, least = i, left[i-low]+right
+		}
+	}
+	return best
 }
 
 // difference compares the magnitude spectra of two stretches: 0 alike, 1 nothing in common.
@@ -177,22 +172,44 @@ func fft(c []complex128) {
 	}
 }
 
-// analyse finds the sines of x[from:to]: the strongest of what is left is added and all
-// are fitted together, until little is left or there are four.
+// analyse gives the figures of x[from:to].
 func analyse(x []float64, from, to int) Segment {
 	s := Segment{Start: span(from), Length: span(to - from)}
-	inner := x[from:to]
-	if cut := 5 * ms; len(inner) > 4*cut {
-		inner = inner[cut : len(inner)-cut]
+	waves, rest := sines(x, from, to)
+	slices.SortFunc(waves, func(a, b wave) int { return cmp.Compare(a.hz, b.hz) })
+	for _, w := range waves {
+		s.Freqs = append(s.Freqs, w.hz)
+		s.Levels = append(s.Levels, board.Level(math.Hypot(w.re, w.im)/math.Sqrt2))
 	}
-	if most := board.SampleRate / 2; len(inner) > most {
-		inner = inner[(len(inner)-most)/2:][:most]
+	inner := inside(from, to)
+	total := energy(x[inner[0]:inner[1]])
+	s.Level = board.Level(math.Sqrt(total / float64(inner[1]-inner[0])))
+	s.Rest = 10 * math.Log10(rest/total)
+	return s
+}
+
+// inside gives the part of x[from:to] that is analysed: at most a quarter of a second from its
+// middle, without its edges.
+func inside(from, to int) [2]int {
+	if cut := 5 * ms; to-from > 4*cut {
+		from, to = from+cut, to-cut
 	}
+	if more := to - from - board.SampleRate/4; more > 0 {
+		from, to = from+more/2, to-more+more/2
+	}
+	return [2]int{from, to}
+}
+
+// sines finds the sines of x[from:to] and the energy they leave: the strongest of what
+// is left is added and all are fitted together, until little is left or there are four.
+func sines(x []float64, from, to int) (waves []wave, left float64) {
+	in := inside(from, to)
+	mid := float64(in[0]+in[1]-1) / 2
+	inner := x[in[0]:in[1]]
 	total := energy(inner)
-	s.Level = board.Level(math.Sqrt(total / float64(len(inner))))
-	rest, left := slices.Clone(inner), total
-	var sines []wave
-	for len(sines) < 4 && left > total/1000 {
+	rest := inner
+	left = total
+	for len(waves) < 4 && left > total/1000 {
 		c := spectrum(rest, false)
 		best := 1
 		for i := range len(c) / 2 {
@@ -200,26 +217,15 @@ func analyse(x []float64, from, to int) Segment {
 				best = i
 			}
 		}
-		more := append(slices.Clone(sines), wave{hz: float64(best) * board.SampleRate / float64(len(c))})
-		r := fit(inner, more)
-		if e := energy(r); e < left*0.9 {
-			sines, rest, left = more, r, e
-		} else {
+		more := append(slices.Clone(waves), wave{hz: float64(best) * board.SampleRate / float64(len(c)), mid: mid})
+		r := fit(x, in[0], in[1], more)
+		e := energy(r)
+		if e > left*0.9 {
 			break
 		}
+		waves, rest, left = more, r, e
 	}
-	slices.SortFunc(sines, func(a, b wave) int {
-		if a.hz < b.hz {
-			return -1
-		}
-		return 1
-	})
-	for _, w := range sines {
-		s.Freqs = append(s.Freqs, w.hz)
-		s.Levels = append(s.Levels, board.Level(math.Hypot(w.re, w.im)/math.Sqrt2))
-	}
-	s.Rest = 10 * math.Log10(left/total)
-	return s
+	return waves, left
 }
 
 func span(samples int) time.Duration {
@@ -233,16 +239,23 @@ func energy(x []float64) (e float64) {
 	return e
 }
 
-// wave is re·cos - im·sin of its frequency, with phase 0 at the stretch's middle.
-type wave struct{ hz, re, im float64 }
+// wave is re·cos - im·sin of its frequency, with phase 0 at sample mid.
+type wave struct{ hz, re, im, mid float64 }
 
-// fit sets frequencies, levels and phases of waves to the least squares of x, from the
-// frequencies given on, and gives what is left of x. Each round solves for amplitudes
-// and small changes of frequency at once (Gauss-Newton).
-func fit(x []float64, waves []wave) []float64 {
+// at gives the sum of waves at sample i.
+func at(waves []wave, i int) (v float64) {
+	for _, w := range waves {
+		sin, cos := math.Sincos(2 * math.Pi * w.hz * (float64(i) - w.mid) / board.SampleRate)
+		v += w.re*cos - w.im*sin
+	}
+	return v
+}
+
+// fit sets frequencies, levels and phases of waves to the least squares of x[from:to],
+// from the frequencies given on, and gives what is left. Each round solves for
+// amplitudes and small changes of frequency at once (Gauss-Newton).
+func fit(x []float64, from, to int, waves []wave) []float64 {
 	k := len(waves)
-	mid := float64(len(x)-1) / 2
-	rest := slices.Clone(x)
 	for round := range 12 {
 		cols := 3 * k
 		if round == 0 {
@@ -253,20 +266,20 @@ func fit(x []float64, waves []wave) []float64 {
 			n[i] = make([]float64, cols+1)
 		}
 		row := make([]float64, cols)
-		for i, v := range x {
-			t := (float64(i) - mid) / board.SampleRate
+		for i := from; i < to; i++ {
 			for j, w := range waves {
-				sin, cos := math.Sincos(2 * math.Pi * w.hz * t)
+				t := 2 * math.Pi * (float64(i) - w.mid) / board.SampleRate
+				sin, cos := math.Sincos(w.hz * t)
 				row[2*j], row[2*j+1] = cos, -sin
 				if cols > 2*k {
-					row[2*k+j] = -2 * math.Pi * t * (w.re*sin + w.im*cos)
+					row[2*k+j] = -t * (w.re*sin + w.im*cos)
 				}
 			}
 			for a := range cols {
 				for b := a; b < cols; b++ {
 					n[a][b] += row[a] * row[b]
 				}
-				n[a][cols] += row[a] * v
+				n[a][cols] += row[a] * x[i]
 			}
 		}
 		u, ok := solve(n)
@@ -286,13 +299,9 @@ func fit(x []float64, waves []wave) []float64 {
 			break
 		}
 	}
-	for i, v := range x {
-		t := (float64(i) - mid) / board.SampleRate
-		for _, w := range waves {
-			sin, cos := math.Sincos(2 * math.Pi * w.hz * t)
-			v -= w.re*cos - w.im*sin
-		}
-		rest[i] = v
+	rest := make([]float64, to-from)
+	for i := range rest {
+		rest[i] = x[from+i] - at(waves, from+i)
 	}
 	return rest
 }

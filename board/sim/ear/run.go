@@ -50,6 +50,7 @@ type run struct {
 	level      float64 // dBm0
 	before     float64 // level of the run before
 	fitEnd     int     // end of the last window of this kind
+	joined     bool    // it began as the burst of a named tone and ran on
 
 	other      int // what the last windows were instead
 	otherN     int

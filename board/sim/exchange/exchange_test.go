@@ -74,7 +74,7 @@ func (p *port) level(hz float64) float64 { return Level(p.heard[len(p.heard)-800
 func (p *port) want(t *testing.T, s State) {
 	t.Helper()
 	if got := p.State(); got != s {
-		t.Fatalf("state %d, want %d", got, s)
+		t.Fatalf("state %v, want %v", got, s)
 	}
 }
 
@@ -175,6 +175,18 @@ func TestDTMF(t *testing.T) {
 	}
 }
 
+// TestDropOut: a digit with a gap of 10 ms is one digit.
+func TestDropOut(t *testing.T) {
+	p := newPort(de)
+	p.hook(true)
+	p.run(time.Second)
+	p.dtmf(770, 1336, -8, -6, 60*ms, 10*ms)
+	p.dtmf(770, 1336, -8, -6, 60*ms, 60*ms)
+	if p.Digits() != "5" {
+		t.Errorf("digits %q", p.Digits())
+	}
+}
+
 func TestEveryKey(t *testing.T) {
 	p := newPort(de)
 	p.hook(true)
@@ -213,7 +225,7 @@ func TestPulses(t *testing.T) {
 		}
 		p.run(3 * time.Second)
 		if s := p.State(); s != Alerting && s != Talking {
-			t.Errorf("the number did not end: state %d", s)
+			t.Errorf("the number did not end: state %v", s)
 		}
 	}
 }
@@ -379,7 +391,7 @@ func TestAllocs(t *testing.T) {
 		p.run(20 * ms)
 		frame := func() { p.Line.Line(p.now, &p.seizure, &p.supply); p.now = p.now.Add(board.FrameTime) }
 		if n := testing.AllocsPerRun(50, frame); n != 0 {
-			t.Errorf("state %d: %v allocations a frame", p.State(), n)
+			t.Errorf("state %v: %v allocations a frame", p.State(), n)
 		}
 	}
 }

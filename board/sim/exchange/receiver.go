@@ -8,7 +8,7 @@ import (
 )
 
 // The DTMF receiver of the exchange: blocks of 12.75 ms, a digit after two alike, the
-// next one after two without (ITU-T Q.23, Q.24).
+// next one after three without (ITU-T Q.23, Q.24).
 const (
 	blockLen  = 102
 	dtmfFloor = -36.0 // dBm0 a tone
@@ -65,7 +65,7 @@ func (r *receiver) block() byte {
 		return 0
 	}
 	if r.held != 0 {
-		if r.misses++; r.misses >= 2 {
+		if r.misses++; r.misses >= 3 {
 			r.held, r.misses = 0, 0
 		}
 	}

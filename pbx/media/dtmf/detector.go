@@ -1,6 +1,7 @@
 package dtmf
 
 import (
+	"log/slog"
 	"math"
 	"time"
 
@@ -10,23 +11,24 @@ import (
 // What the receiver calls a digit. Where the standards leave a gap between what must be
 // taken and what must be refused, the value lies inside it and the tests hold both ends.
 const (
-	minLevel       = -35.0 // dBm0 of each tone
-	idleLevel      = -42.0 // dBm0 of a frame; nothing below it is looked at
-	maxLowOver     = 10.0  // dB that the low group may be stronger
-	maxHighOver    = 9.0   // dB that the high group may be stronger
-	twistNoise     = 3.0   // dB more in a single window
-	maxShift       = 0.0195// of either frequency: 1.5 % is taken, 3.5 % refused
-	windowShare    = 0.60  // of the energy of one window that the two tones must be
-	runShare       = 0.92  // of the energy of a run, as two sines of constant phase
-	aroundShare    = 0.90  // the same around a drop-out
-	lowShare       = 0.25  // energy below the band, in parts of that above it
-	steadyLowShare = 4.0   // the same where it was there before the digit: dial tone
-	steadyRise     = 2.5   // how much it may exceed what was there before
-	need           = 6     // windows in a row that make a digit: more than 25 ms of tone
-	needAround     = 7     // windows that make a digit around a drop-out
-	maxGap         = 4     // windows that a drop-out of 10 ms spoils
-	maxMissed      = 5     // windows without the digit that end it
-	depth          = 16    // windows remembered
+	minLevel       = -35.0  // dBm0 of each tone
+	idleLevel      = -42.0  // dBm0 of a frame; nothing below it is looked at
+	maxLowOver     = 10.0   // dB that the low group may be stronger
+	maxHighOver    = 9.0    // dB that the high group may be stronger
+	twistNoise     = 3.0    // dB more in a single window
+	maxShift       = 0.0195 // of either frequency: 1.5 % is taken, 3.5 % refused
+	windowShare    = 0.60   // of the energy of one window that the two tones must be
+	runShare       = 0.92   // of the energy of a run, as two sines of constant phase
+	minKeep        = 0.97   // of the amplitude of either tone that a constant pitch explains
+	aroundShare    = 0.90   // the same around a drop-out
+	lowShare       = 0.25   // energy below the band, in parts of that above it
+	steadyLowShare = 4.0    // the same where it was there before the digit: dial tone
+	steadyRise     = 2.5    // how much it may exceed what was there before
+	need           = 6      // windows in a row that make a digit: more than 25 ms of tone
+	needAround     = 7      // windows that make a digit around a drop-out
+	maxGap         = 4      // windows that a drop-out of 10 ms spoils
+	maxMissed      = 5      // windows without the digit that end it
+	depth          = 16     // windows remembered
 )
 
 var (
@@ -53,6 +55,23 @@ type Event struct {
 	Tone  time.Duration // with End: how long the tone was, drop-outs included, in steps of 5 ms
 }
 
+// String leaves the digit out: it may be one of a PIN, and events are easily logged whole.
+func (e Event) String() string {
+	switch e.Kind {
+	case Start:
+		return "start of a digit"
+	case End:
+		return "end of a digit after " + e.Tone.String()
+	}
+	return "no digit"
+}
+
+// GoString is String, so that %#v shows no more than %v.
+func (e Event) GoString() string { return e.String() }
+
+// LogValue implements [slog.LogValuer].
+func (e Event) LogValue() slog.Value { return slog.StringValue(e.String()) }
+
 // Detector recognises the digits of one voice path. The zero value is ready. It holds
 // 1.6 kB and is used by one goroutine.
 type Detector struct {
@@ -73,7 +92,7 @@ type Detector struct {
 	told            int8    // which, also after its end
 	refLow, refHigh float32 // its energy in a window
 	length, missed  int     // windows it has lasted, windows since it was last there
-	tail            bool    // nothing but the told digit, loud or faint, since it was told
+	tail            int     // above 0 while a fainter one like it is its echo: no pause has been yet
 	late            Event   // second event of a frame, told with the next
 }
 
@@ -135,18 +154,24 @@ func (d *Detector) back(i int) *windowState { return &d.windows[(d.n-1-uint32(i)
 
 // step moves the state on by a window.
 func (d *Detector) step(w *windowState) Event {
-	there := d.on && w.energy > 0 && d.loud(w)
-	d.tail = there || d.tail && w.digit == d.told
-	if d.tail && !d.loud(w) {
-		// The digit faintly, without a pause since: its echo, or a sudden loss. Not a new one.
-		w.digit = -1
+	loud := w.energy > 0 && d.loud(w)
+	there := d.on && loud
+	if d.tail > 0 {
+		d.tail--
+		if there || w.digit == d.told {
+			d.tail = maxGap
+		}
+		if w.digit == d.told && !loud {
+			// The digit faintly, without a pause since: its echo, or a sudden loss. Not a new one.
+			w.digit = -1
+		}
 	}
 	d.follow(w)
 	if !d.on {
 		if d.gap > 0 || d.hits < need || !d.certain() {
 			return Event{}
 		}
-		d.on, d.told, d.tail = true, d.digit, true
+		d.on, d.told, d.tail = true, d.digit, maxGap
 		d.length, d.missed = d.span, 0
 		return Event{Kind: Start, Digit: Digits[d.told]}
 	}
@@ -224,27 +249,25 @@ func (d *Detector) certain() bool {
 	if below > lowShare*pass && (below > dialTone*pass || below > steadyRise*float32(n)*d.below) {
 		return false
 	}
-	lowShift, low := d.sine(row, at[:n])
-	highShift, high := d.sine(col, at[:n])
+	lowShift, lowKeep, low := d.sine(row, at[:n])
+	highShift, highKeep, high := d.sine(col, at[:n])
+	if lowKeep < minKeep || highKeep < minKeep {
+		return false
+	}
 	if math.Abs(lowShift) > maxShift || math.Abs(highShift) > maxShift || low > high*lowStronger || high > low*highStronger {
 		return false
 	}
 	if low+high < least*float64(energy) {
 		return false
 	}
-	if Debug != nil {
-		Debug(string(Digits[d.digit]), lowShift, highShift, (low+high)/float64(energy), float64(below/pass), float64(d.below*need/pass), 10*math.Log10(high/low), float64(n))
-	}
 	d.refLow, d.refHigh = maxLow, maxHigh
 	return true
 }
 
-var Debug func(s string, v ...float64)
-
 // sine measures the sine near frequency k over the windows at (hops ago, rising): how
 // far off it is, relative, and its energy in them, as far as it keeps its phase.
-func (d *Detector) sine(k int, at []int) (shift, energy float64) {
-	var re, im float64
+func (d *Detector) sine(k int, at []int) (shift, keep, energy float64) {
+	var re, im, all float64
 	for j := 1; j < len(at); j++ {
 		if at[j] != at[j-1]+1 {
 			continue
@@ -265,11 +288,12 @@ func (d *Detector) sine(k int, at []int) (shift, energy float64) {
 		a, b := float64(w.re[k]), float64(w.im[k])
 		re += a*c - b*s
 		im += a*s + b*c
+		all += math.Sqrt(a*a + b*b)
 	}
 	// The Hann shape's response at the shift, in bins of the window.
 	gain := 1.0
-	if x := beyond / math.Pi * window / (2 * hop); math.Abs(x) > 1e-6 {
+	if x := beyond / math.Pi; math.Abs(x) > 1e-6 {
 		gain = math.Sin(math.Pi*x) / (math.Pi * x * (1 - x*x))
 	}
-	return beyond / nominal, share * (re*re + im*im) / float64(len(at)) / (gain * gain)
+	return beyond / nominal, math.Sqrt(re*re+im*im) / all, share * (re*re + im*im) / float64(len(at)) / (gain * gain)
 }

@@ -33,7 +33,7 @@ type Key struct {
 	Low, High           float64       // level of each tone, dBm0
 	LowShift, HighShift float64       // of the frequency, relative: 0.015 is 1.5 % up
 	LowPhase, HighPhase float64       // of each sine at its first sample, radians
-	Wait                time.Duration // silence before the tone
+	Wait                time.Duration // silence before the tone; like the next two to the sample, an hour at most
 	On                  time.Duration // the tone
 	Off                 time.Duration // silence after it
 }
@@ -92,7 +92,7 @@ func (g *Generator) Send(digits string, k Key) error {
 }
 
 func samples(t time.Duration) int {
-	return int(max(t, 0) * board.SampleRate / time.Second)
+	return int(min(max(t, 0), time.Hour) * board.SampleRate / time.Second)
 }
 
 // Busy says whether there is still something to send.

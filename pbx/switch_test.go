@@ -1,0 +1,291 @@
+package pbx
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"testing"
+	"time"
+
+	"sotto/board"
+	"sotto/pbx/analog"
+	"sotto/pbx/media"
+	"sotto/pbx/plan"
+)
+
+var update = flag.Bool("update", false, "write golden files")
+
+func TestLegDiagram(t *testing.T) {
+	got := LegTable.Diagram()
+	const file = "testdata/leg.golden"
+	if *update {
+		os.MkdirAll("testdata", 0o755)
+		os.WriteFile(file, []byte(got), 0o644)
+	}
+	want, err := os.ReadFile(file)
+	if err != nil || string(want) != got {
+		t.Errorf("the table differs from %s (%v); run with -update and read the change:\n%s", file, err, got)
+	}
+}
+
+// bench is a switch without a loop: steps are called by hand.
+type bench struct {
+	*Switch
+	signals []portSignal
+	records []Record
+	now     time.Time
+	seq     uint32
+}
+
+func (b *bench) Append(r Record) { b.records = append(b.records, r) }
+
+const stations, lines = 4, 2
+
+func testPlan(t testing.TB) *plan.Numbering {
+	p := plan.Plan{Office: "Test", Country: "DE"}
+	for i := range stations {
+		p.Users = append(p.Users, plan.User{ID: plan.UserID(rune('a' + i)), Name: "Person", Ext: plan.Ext(fmt.Sprint(101 + i)), Ports: []string{fmt.Sprintf("FXS %d", i+1)}})
+	}
+	p.Users[3].Ports = nil
+	p.Users[1].Ports = append(p.Users[1].Ports, "FXS 4") // 102 rings at two telephones
+	n, err := plan.Compile(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func newBench(t testing.TB) *bench {
+	b := &bench{now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
+	var ports []board.PortInfo
+	for i := range stations + lines {
+		k, label := board.Station, fmt.Sprintf("FXS %d", i+1)
+		if i >= stations {
+			k, label = board.ExchangeLine, fmt.Sprintf("FXO %d", i-stations+1)
+		}
+		ports = append(ports, board.PortInfo{Port: board.Port(i), Kind: k, Label: label})
+	}
+	b.Switch = New(Config{Ports: ports, Signal: func(p board.Port, s board.Signal) { b.signals = append(b.signals, portSignal{p, s}) },
+		Publish: func(*media.Patch) {}, Journal: b, Log: slog.New(slog.NewTextHandler(io.Discard, nil))}, testPlan(t))
+	b.flush()
+	return b
+}
+
+func (b *bench) do(e Event) {
+	b.step(b.now, e)
+	b.flush()
+}
+
+func (b *bench) event(p int, k board.EventKind) {
+	b.seq++
+	e := board.Event{Port: board.Port(p), Kind: k, At: b.now, Seq: b.seq}
+	if k == board.PortFailed {
+		e.Err = errors.New("test")
+	}
+	b.do(Event{Board: &e})
+}
+
+func (b *bench) digits(p int, keys string) {
+	for i := range len(keys) {
+		b.do(Event{Digit: &media.Digit{Port: media.Port(p), Sign: keys[i]}})
+	}
+}
+
+// pass lets time pass, with the deadlines in between.
+func (b *bench) pass(d time.Duration) {
+	end := b.now.Add(d)
+	for {
+		next := b.deadline()
+		if next.IsZero() || next.After(end) {
+			break
+		}
+		b.now = next
+		b.do(Event{})
+	}
+	b.now = end
+}
+
+// invariants checks what must hold after every step.
+func (s *Switch) invariants() error {
+	inCall := map[*leg]*call{}
+	put := func(l *leg, c *call) error {
+		if l == nil {
+			return nil
+		}
+		if o := inCall[l]; o != nil && o != c {
+			return fmt.Errorf("leg %d is in two calls", l.id)
+		}
+		inCall[l] = c
+		if l.call != c {
+			return fmt.Errorf("leg %d is in call %d, but does not know it", l.id, c.id)
+		}
+		if l.state == Gone {
+			return fmt.Errorf("leg %d is gone, but in call %d", l.id, c.id)
+		}
+		return nil
+	}
+	for _, c := range s.calls {
+		if c.ended {
+			return fmt.Errorf("call %d has ended, but is listed", c.id)
+		}
+		if c.caller == nil || c.called == nil && len(c.ringing) == 0 && c.line == nil {
+			return fmt.Errorf("call %d has no other end", c.id)
+		}
+		for _, l := range append([]*leg{c.caller, c.called}, c.ringing...) {
+			if err := put(l, c); err != nil {
+				return err
+			}
+		}
+		if c.line != nil && c.line.call != c {
+			return fmt.Errorf("call %d has a line that does not know it", c.id)
+		}
+	}
+	rings := map[*station]bool{}
+	seen := map[*leg]bool{}
+	for _, st := range s.stations {
+		for i, l := range []*leg{st.active, st.held} {
+			if l == nil {
+				continue
+			}
+			if seen[l] {
+				return fmt.Errorf("leg %d stands twice", l.id)
+			}
+			seen[l] = true
+			if l.st != st {
+				return fmt.Errorf("leg %d belongs to another port", l.id)
+			}
+			if (i == 1) != (l.state == Holding) {
+				return fmt.Errorf("leg %d is %v as active/held %d", l.id, l.state, i)
+			}
+			if l.state == Alerting {
+				rings[st] = true
+			}
+			switch l.state {
+			case Waiting, Alerting, Talking, Holding, Held:
+				if l.call == nil || l.call.ended {
+					return fmt.Errorf("leg %d is %v without a call", l.id, l.state)
+				}
+			case Dialling, Listening, Warned, Silent:
+				if l.call != nil {
+					return fmt.Errorf("leg %d is %v in a call", l.id, l.state)
+				}
+			}
+		}
+		h := st.hook.State()
+		if bell := h == analog.Ringing || h == analog.Pause; bell != rings[st] {
+			return fmt.Errorf("%s: bell %v, alerted %v (%v)", st.label, bell, rings[st], h)
+		}
+		if !rings[st] && st.hook.Up() != (st.active != nil) {
+			return fmt.Errorf("%s is %v with leg %v", st.label, h, st.active != nil)
+		}
+		if st.active == nil && st.held != nil {
+			return fmt.Errorf("%s holds a call with nobody there", st.label)
+		}
+	}
+	for _, l := range s.legs {
+		if !seen[l] {
+			return fmt.Errorf("leg %d (%v) is at no port", l.id, l.state)
+		}
+	}
+	if len(s.legs) != len(seen) {
+		return fmt.Errorf("%d legs listed, %d at ports", len(s.legs), len(seen))
+	}
+	for _, ln := range s.lines {
+		if (ln.call != nil) != (ln.state == lineSeized || ln.state == lineSends || ln.state == lineTalks) {
+			return fmt.Errorf("%s is %v, call %v", ln.label, ln.state, ln.call != nil)
+		}
+	}
+	return s.patchInvariants()
+}
+
+// patchInvariants: nobody hears two calls or oneself, and hearing is mutual.
+func (s *Switch) patchInvariants() error {
+	hears := map[media.Port]media.Port{}
+	for _, e := range s.patch.Ears {
+		if _, twice := hears[e.Port]; twice {
+			return fmt.Errorf("port %d has two ears", e.Port)
+		}
+		if e.N > 1 {
+			return fmt.Errorf("port %d hears %d others", e.Port, e.N)
+		}
+		if e.N == 1 {
+			if e.From[0] == e.Port {
+				return fmt.Errorf("port %d hears itself", e.Port)
+			}
+			hears[e.Port] = e.From[0]
+		}
+	}
+	for a, b := range hears {
+		if back, ok := hears[b]; ok && back != a {
+			return fmt.Errorf("%d hears %d, who hears %d", a, b, back)
+		}
+	}
+	return nil
+}
+
+// FuzzSwitch lets everything happen in every order and holds the invariants after each step.
+func FuzzSwitch(f *testing.F) {
+	f.Add([]byte{0x00, 0x81, 0x60, 0x61, 0x62, 0x10, 0x90, 0xa0})
+	f.Add([]byte("0 the quick brown fox jumps over the lazy dog 1234567890"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if len(data) > 600 {
+			data = data[:600]
+		}
+		b := newBench(t)
+		for i, c := range data {
+			p := int(c>>4) % (stations + lines)
+			switch c & 15 {
+			case 0, 1, 2:
+				b.event(p, board.LoopClosed)
+			case 3, 4:
+				b.event(p, board.LoopOpen)
+			case 5:
+				b.digits(p, "10"+string(rune('1'+c>>4%5)))
+			case 6:
+				b.digits(p, string("0123456789*#1112"[c>>4]))
+			case 7:
+				b.event(p, board.PortFailed)
+			case 8:
+				b.event(p, board.PortRestored)
+			case 9:
+				b.pass(150 * time.Millisecond)
+			case 10:
+				b.pass(700 * time.Millisecond)
+			case 11:
+				b.pass(time.Duration(c>>4) * 7 * time.Second)
+			case 12:
+				b.event(p, []board.EventKind{board.CurrentLost, board.CurrentBack, board.LineMissing, board.LinePresent, board.LineInUse, board.LineFree, board.RingOn}[c>>4%7])
+			case 13:
+				b.digits(p, "112")
+			case 14:
+				b.do(Event{Plan: testPlan(t)})
+			case 15:
+				b.event(p, board.LoopOpen)
+				b.pass(100 * time.Millisecond)
+				b.event(p, board.LoopClosed)
+			}
+			if err := b.invariants(); err != nil {
+				t.Fatalf("after step %d (%#x): %v\n%s", i, c, err, b.trace.String())
+			}
+		}
+		// Whatever happened: when everybody has hung up and time has passed, all is quiet.
+		for p := range stations {
+			b.event(p, board.PortRestored)
+			b.event(p, board.LoopOpen)
+		}
+		b.pass(10 * time.Minute)
+		for p := range stations {
+			b.event(p, board.LoopOpen)
+		}
+		b.pass(10 * time.Minute)
+		if err := b.invariants(); err != nil {
+			t.Fatalf("at the end: %v", err)
+		}
+		if len(b.legs)+len(b.calls) > 0 {
+			t.Fatalf("at the end %d legs and %d calls are left\n%s", len(b.legs), len(b.calls), b.trace.String())
+		}
+	})
+}
