@@ -87,6 +87,16 @@ func TestSwapped(t *testing.T) {
 	if v, h := look(); len(v) != 3 || v[2].From.State != Unsealed || v[2].To.State != Shown || h.Unreadable != 1 {
 		t.Errorf("party of another record: %v, %d unreadable", v, h.Unreadable)
 	}
+	r := aRecord() // both parties are one person, so their sections have one subject
+	r.To = pbx.Party{User: anna, Ext: "84062"}
+	s = b.open()
+	sealed := must(s.sealRecord(1, &r)).value
+	s.Close()
+	sections, _ = splitRow(sealed)
+	edit(func(r *bbolt.Bucket) error { return r.Put(keyOf(1), join(sections[0], sections[2], sections[1])) })
+	if v, h := look(); len(v) != 3 || v[2].From.State != Unsealed || v[2].To.State != Unsealed || h.Unreadable != 2 {
+		t.Errorf("parties of one person exchanged: %v, %d unreadable", v, h.Unreadable)
+	}
 	edit(func(r *bbolt.Bucket) error { r.Put(keyOf(1), one); return r.Delete(keyOf(2)) })
 	if v, h := look(); len(v) != 2 || h.Unreadable != 1 {
 		t.Errorf("deleted record: %d shown, %d unreadable", len(v), h.Unreadable)
@@ -94,6 +104,35 @@ func TestSwapped(t *testing.T) {
 	edit(func(r *bbolt.Bucket) error { r.Put(keyOf(2), two); return r.Delete(keyOf(3)) })
 	if v, h := look(); len(v) != 2 || h.Unreadable != 1 {
 		t.Errorf("newest record deleted: %d shown, %d unreadable", len(v), h.Unreadable)
+	}
+}
+
+// TestKeyGone puts a keyring back that is older than the records: the person whose key
+// it lacks is shown as erased, the other party and the rest of the call as ever.
+func TestKeyGone(t *testing.T) {
+	b := newBox(t)
+	s, stop := b.run()
+	if _, err := s.SetPlan(t.Context(), owner, 0, testPlan()); err != nil { // makes the users' keys
+		t.Fatal(err)
+	}
+	tails, _ := filepath.Glob(filepath.Join(b.dir, "keyring.tail-*"))
+	old := must(os.ReadFile(tails[0]))
+	s.Append(aRecord())
+	sync1(t, s)
+	stop()
+	os.WriteFile(tails[0], old, 0o600)
+	s = b.open()
+	v, err := s.As(owner).Records(t.Context(), Query{})
+	if err != nil || len(v) != 1 {
+		t.Fatal(len(v), err)
+	}
+	if v[0].From.User != anna || v[0].To != (PartyView{State: Erased, Line: "FXO 1"}) || v[0].Outcome != pbx.Answered {
+		t.Errorf("from %v, to %v", v[0].From, v[0].To)
+	}
+	s.Append(aRecord()) // a call after it makes a new subject
+	s.flush()
+	if v, _ = s.As(owner).Records(t.Context(), Query{}); len(v) != 2 || v[0].To.State != Shown || v[1].To.State != Erased {
+		t.Errorf("%v", v)
 	}
 }
 

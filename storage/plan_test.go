@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -61,6 +62,32 @@ func TestPlan(t *testing.T) {
 	cancel()
 	if _, err := s.SetPlan(ctx, owner, 2, testPlan()); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
+	}
+}
+
+// TestPlanIsSplit opens the box's section of a plan and of a record: it holds nothing
+// about a person.
+func TestPlanIsSplit(t *testing.T) {
+	s := newBox(t).open()
+	p := testPlan()
+	p.Office, p.Lines = "Praxis", nil
+	r := aRecord()
+	call := must(s.sealRecord(1, &r))
+	saved := must(s.sealPlan(&planAt{1, p}))
+	for _, c := range []struct {
+		bucket []byte
+		row    row
+	}{{bucketRecords, call}, {bucketPlans, saved}} {
+		sections := must(splitRow(c.row.value))
+		var rest json.RawMessage
+		if err := s.openSection(c.bucket, c.row.key, 0, sections, &rest); err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range append(markers, string(anna), string(boris), "FXS") {
+			if len(sections) != 3 || strings.Contains(string(rest), m) {
+				t.Errorf("%s: %d sections, the box's is %s", c.bucket, len(sections), rest)
+			}
+		}
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"reflect"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 	"unicode/utf16"
@@ -346,6 +347,23 @@ func TestLocked(t *testing.T) {
 	}
 	s.Close()
 	b.open()
+}
+
+// TestFolderLock holds the lock on the folder alone: the keyring must not be touched.
+func TestFolderLock(t *testing.T) {
+	b := newBox(t)
+	os.MkdirAll(b.dir, 0o700)
+	d := must(os.Open(b.dir))
+	defer d.Close()
+	if err := syscall.Flock(int(d.Fd()), syscall.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.tryOpen(); !errors.Is(err, ErrLocked) {
+		t.Fatal(err)
+	}
+	if files := must(os.ReadDir(b.dir)); len(files) != 0 {
+		t.Errorf("files were made: %v", files)
+	}
 }
 
 // TestLockedByTool holds the database alone, as a bbolt tool does.

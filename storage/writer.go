@@ -13,8 +13,7 @@ import (
 	"sotto/pbx"
 )
 
-// maxQueue bounds the records that wait for the writer: two hours of a busy office
-// with a dead disk, about 1 MiB.
+// maxQueue bounds the records that wait for the writer, to about 1 MiB.
 const maxQueue = 4096
 
 // After a failed transaction the writer waits firstRetry, then twice as long each time

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"sotto/board"
@@ -17,6 +18,8 @@ var errCalibrating = errors.New("calibrates, now that the telephone is on the ho
 // station joins a Si321x to the event reader.
 type station struct {
 	chip    *si321x.Chip
+	label   string
+	log     *slog.Logger
 	name    string
 	offHook bool // told last
 	away    bool // PortFailed was told and the chip comes back by itself
@@ -27,12 +30,11 @@ func (s *station) Name() string { return s.name }
 
 // PowerUp identifies the chip and brings it up.
 func (s *station) PowerUp(ctx context.Context) error {
-	id, err := s.chip.Identify(ctx)
-	if err != nil {
-		return err
+	err := s.chip.PowerUp(ctx)
+	if id, ok := s.chip.Ident(); ok {
+		s.name = id.String()
 	}
-	s.name = id.String()
-	return s.chip.PowerUp(ctx)
+	return err
 }
 
 // Recover brings the chip back; the hook is told anew.
@@ -44,8 +46,28 @@ func (s *station) Recover(ctx context.Context) error {
 	return s.chip.Recover(ctx)
 }
 
-func (s *station) Apply(l board.Line) error           { return s.chip.Apply(l) }
-func (s *station) Set(k board.SignalKind) error       { return s.chip.Set(k) }
+// Apply hands the chip the line's parameters. Ringing that the battery cannot reach is
+// done as well as it can be, and told once.
+func (s *station) Apply(l board.Line) error {
+	err := s.chip.Apply(l)
+	var weak *si321x.RingVoltageError
+	if errors.As(err, &weak) {
+		s.log.Warn("ringing is weaker than the country asks for", "port", s.label, "why", err)
+		return nil
+	}
+	return err
+}
+
+// Set signals the line. A telephone that was lifted this very moment is not rung: its
+// event is on the way.
+func (s *station) Set(k board.SignalKind) error {
+	err := s.chip.Set(k)
+	if errors.Is(err, si321x.ErrOffHook) {
+		return nil
+	}
+	return err
+}
+
 func (s *station) Measure() (board.LineReport, error) { return s.chip.Measure() }
 func (s *station) Close() error                       { return s.chip.Close() }
 
@@ -111,14 +133,11 @@ func (l *exchangeLine) Name() string { return l.name }
 
 // PowerUp identifies the chip and brings it up.
 func (l *exchangeLine) PowerUp(ctx context.Context) error {
-	if _, err := l.chip.Identify(ctx); err != nil {
-		return err
+	err := l.chip.PowerUp(ctx)
+	if id := l.chip.Ident(); id.Revision != 0 {
+		l.name = id.String()
 	}
-	if err := l.chip.PowerUp(ctx); err != nil {
-		return err
-	}
-	l.name = l.chip.Ident().String()
-	return nil
+	return err
 }
 
 // Recover brings the chip back.

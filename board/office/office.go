@@ -94,7 +94,7 @@ func Open(ctx context.Context, p Parts) (*Board, error) {
 	for _, s := range p.Stations {
 		cfg := s.Chip
 		cfg.Slot = s.Slot
-		b.add(board.Station, s.Label, s.Slot, &station{chip: si321x.New(s.Conn, cfg)})
+		b.add(board.Station, s.Label, s.Slot, &station{chip: si321x.New(s.Conn, cfg), label: s.Label, log: p.Log})
 	}
 	for _, l := range p.Lines {
 		cfg := l.Chip

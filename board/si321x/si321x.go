@@ -220,6 +220,9 @@ func (c *Chip) identify(ctx context.Context) (i Ident, err error) {
 	return i, err
 }
 
+// Ident gives what the last Identify, PowerUp or Recover found, false before.
+func (c *Chip) Ident() (Ident, bool) { return c.ident, c.known }
+
 // up tells whether the registers are as we wrote them.
 func (c *Chip) up() bool { return c.condition == InService || c.condition == Cooling }
 

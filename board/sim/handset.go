@@ -29,7 +29,7 @@ type Handset struct {
 	key    [2]osc // of the key that is pressed
 	voice  osc
 	hushed bool
-	voices int // other voices in the ear
+	voices int     // other voices in the ear
 	words  []int16 // to say instead of the marker
 	rang   bool    // lifted while it rang
 	lifted time.Time

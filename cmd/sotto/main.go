@@ -1,4 +1,4 @@
-// Sotto is a small-office telephone box. This command is the appliance: it reads its
+// Command sotto is the firmware of a small-office telephone box. This command is the appliance: it reads its
 // flags, wires the board, the exchange and the store together, starts them in order and
 // stops them in the reverse order. It is the only place where that is done; everything
 // else is a package that knows nothing of the whole.

@@ -199,6 +199,12 @@ func TestMarkersAreNotFooled(t *testing.T) {
 		}
 		check(fmt.Sprint(f), g711(cadence(100*msec, 100*msec, sine(-10, f...))), time.Second)
 	}
+	for off := 10.0; off <= 30; off += 10 {
+		check("a sine between two", g711(cadence(400*msec, 100*msec, sine(-20, 2740+off))), 3*time.Second)
+	}
+	for _, level := range []float64{-30, -15, -8} {
+		check(fmt.Sprintf("high noise of %g dBm0", level), high(noise(level)), 10*time.Second)
+	}
 	for _, level := range []float64{-40, -25, -15, -8} {
 		check(fmt.Sprintf("speech of %g dBm0", level), g711(speech(level)), 30*time.Second)
 		check(fmt.Sprintf("noise of %g dBm0", level), noise(level), 10*time.Second)
@@ -210,6 +216,18 @@ func noise(level float64) signal {
 	r := rand.New(rand.NewPCG(1, 2))
 	a := board.Amplitude(level) / math.Sqrt2
 	return func(int) float64 { return a * r.NormFloat64() }
+}
+
+// high is s with what lies below 2.5 kHz taken off by four differences.
+func high(s signal) signal {
+	var last [4]float64
+	return func(n int) float64 {
+		v := s(n)
+		for i := range last {
+			v, last[i] = (v-last[i])/2, v
+		}
+		return v
+	}
 }
 
 // speech is noise and glottal pulses through resonances that move four times a second,
@@ -315,6 +333,15 @@ func TestHeardFromTheMiddle(t *testing.T) {
 	if len(got) == 0 || got[0].Name != "congestion" {
 		t.Errorf("heard %v", got)
 	}
+}
+
+// TestCutShort: a sound that happens to end after the length of a burst is not that
+// tone yet.
+func TestCutShort(t *testing.T) {
+	d := sine(-15, 425)
+	expect(t, listen(during(0, 250*msec, d), 3*time.Second))
+	got := listen(sum(during(0, time.Second, d), during(1300*msec, 5*time.Second, d)), 4*time.Second)
+	expect(t, got, event(ToneOn, "dial", 0, 1300*msec))
 }
 
 func TestUnknownTone(t *testing.T) {

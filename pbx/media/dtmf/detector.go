@@ -73,7 +73,7 @@ func (e Event) GoString() string { return e.String() }
 func (e Event) LogValue() slog.Value { return slog.StringValue(e.String()) }
 
 // Detector recognises the digits of one voice path. The zero value is ready. It holds
-// 1.6 kB and is used by one goroutine.
+// 1.5 kB and is used by one goroutine.
 type Detector struct {
 	filter  filter
 	last    [hop]float32 // the hop before, filtered
@@ -92,7 +92,7 @@ type Detector struct {
 	told            int8    // which, also after its end
 	refLow, refHigh float32 // its energy in a window
 	length, missed  int     // windows it has lasted, windows since it was last there
-	tail            int     // above 0 while a fainter one like it is its echo: no pause has been yet
+	tail            int     // above 0 while no pause has been since: a faint one like it is its echo
 	late            Event   // second event of a frame, told with the next
 }
 

@@ -35,9 +35,10 @@
 //
 // # Figures
 //
-// Of 10,000 digits at every limit of the contract at once, with noise of 15 to 40 dB, both laws of
-// G.711 and dial tone: none missed, none doubled, none false (TestDigits). Of 94 minutes of
-// synthetic speech in 47 voices and 12 languages, at -10, -20 and -30 dBm0, linear and through both
-// laws, 14 hours together: FIGURE false digits (TestTalkOff). A frame costs 1.2 µs on a PC, 0.1 µs
-// when silent; a Detector holds 1.6 kB.
+// Of 10,000 digits of 40 ms anywhere within the contract's levels, twist and frequencies, with noise
+// of 15 to 40 dB, some with dial tone, some through either law of G.711: none missed, none doubled,
+// none false, each told within 43 ms of its beginning (TestDigits). Of 94 minutes of synthetic speech
+// in 47 voices and 12 languages, at -10, -20 and -30 dBm0, linear, through both laws and under dial
+// tone, 18.8 hours together: no false digit (TestTalkOff). A frame costs 1.2 µs on a PC, 0.1 µs when
+// it is silent; a Detector holds 1.5 kB.
 package dtmf

@@ -38,7 +38,7 @@ type Key struct {
 	Off                 time.Duration // silence after it
 }
 
-// DefaultKey has the levels of ETSI ES 201 235-2 for a line, the column 2 dB above the
+// DefaultKey has the levels usual on European lines, the column 2 dB above the
 // row, and times that every exchange takes.
 var DefaultKey = Key{Low: -11, High: -9, On: 80 * time.Millisecond, Off: 80 * time.Millisecond}
 

@@ -118,7 +118,7 @@ var (
 )
 
 const (
-	aMask  = 0x55   // A-law codes travel with every other bit inverted (G.711, table 1, note 2)
+	aMask  = 0x55   // A-law codes travel with the even bits inverted (G.711)
 	muBias = 33     // makes the µ-law segments start at powers of two
 	muMax  = 0x1FFF // largest biased magnitude
 )

@@ -135,7 +135,7 @@ func TestRoundTrip(t *testing.T) {
 func abs(x int) int { return max(x, -x) }
 
 // Once through the other law loses nothing more the second time: tandem conversions
-// settle (G.711, section 4).
+// settle.
 func TestOtherLawSettles(t *testing.T) {
 	for _, l := range laws {
 		other := MuLaw - l

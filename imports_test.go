@@ -1,0 +1,147 @@
+package sotto
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// The rooms and what each may import, within the project and from others. Imports point
+// right: cmd → ui → storage → pbx → board. A row holds for a folder and all below it;
+// the longest that matches counts.
+var rooms = []struct {
+	path  string
+	ours  []string // prefixes of our own packages
+	third []string // prefixes of modules of others
+	why   string
+}{
+	{"cmd/sotto", []string{"board", "pbx", "storage", "ui"}, nil, "the only composition root: it may see everything of ours and needs nothing of others"},
+	{"board", []string{}, nil, "vocabulary: the standard library alone"},
+	{"board/pcm", []string{"board"}, nil, "a stream of samples; the ALSA backend will need the system calls of golang.org/x/sys"},
+	{"board/si321x", []string{"board"}, []string{"periph.io/x/conn/v3"}, "a driver sees its bus and the vocabulary"},
+	{"board/si3050", []string{"board"}, []string{"periph.io/x/conn/v3"}, "a driver sees its bus and the vocabulary"},
+	{"board/chipsim", []string{"board", "board/pcm"}, []string{"periph.io/x/conn/v3"}, "models know nothing of the drivers that are tried on them"},
+	{"board/office", []string{"board", "board/pcm", "board/si321x", "board/si3050"}, []string{"periph.io/x/conn/v3"}, "assembles drivers; knows nothing of the simulator"},
+	{"board/sim", []string{"board"}, nil, "plugs telephones into models on the shipping board; knows nothing of calls"},
+	{"board/sim/ear", []string{"board"}, nil, "an independent judge of tones: it shares no code with what makes them"},
+	{"board/sim/exchange", []string{"board", "board/chipsim"}, nil, "an independent judge of what is dialled"},
+	{"board/sim/wav", []string{"board"}, nil, "pure"},
+	{"board/boardtest", []string{"board"}, nil, "holds for every board, so it knows none"},
+	{"pbx", []string{"board", "pbx"}, nil, "call control sees the vocabulary of the board, never a driver"},
+	{"pbx/analog", []string{"board", "pbx/table"}, nil, "pure"},
+	{"pbx/table", []string{}, nil, "pure"},
+	{"pbx/number", []string{}, nil, "pure; the one type that digits travel in"},
+	{"pbx/country", []string{"board", "pbx/media/tone"}, nil, "data; physical terms of the board and tones"},
+	{"pbx/plan", []string{"pbx/country"}, nil, "a value and its rules"},
+	{"pbx/media", []string{"board", "pbx/media"}, nil, "the voice plane knows nothing of calls"},
+	{"pbx/media/tone", []string{"board"}, nil, "pure"},
+	{"pbx/media/dtmf", []string{"board"}, nil, "pure"},
+	{"pbx/media/g711", []string{}, nil, "pure"},
+	{"pbx/scene", []string{"board/sim", "pbx/country", "pbx/media/tone"}, nil, "tells the simulator what a country is"},
+	{"pbx/pbxtest", []string{"board", "pbx"}, nil, "runs the exchange on the simulated board; for tests only"},
+	{"storage", []string{"pbx", "storage"}, []string{"go.etcd.io/bbolt"}, "the home of bbolt"},
+	{"storage/seal", []string{}, []string{"golang.org/x/crypto", "golang.org/x/sys"}, "pure; the home of the ciphers"},
+	{"storage/keyring", []string{"storage/seal", "storage/durable"}, nil, "keys know nothing of what they seal"},
+	{"storage/durable", []string{}, nil, "files that survive a power cut"},
+}
+
+// The packages that may reach the digits of a number.
+var mayReveal = map[string]string{
+	"pbx/number":  "defines it",
+	"storage":     "seals numbers, and masks them for those who may not see them",
+	"pbx/pbxtest": "prints records of scenarios; for tests only",
+}
+
+// What no package above pbx may reach except through storage.As, and what nobody imports.
+var neverImported = map[string]string{
+	"pbx/pbxtest": "for tests only", "board/boardtest": "for tests only",
+}
+
+type goPackage struct {
+	ImportPath, Doc, Dir string
+	Imports              []string
+	GoFiles              []string
+}
+
+func packages(t *testing.T) []goPackage {
+	t.Helper()
+	cmd := exec.Command("go", "list", "-json=ImportPath,Doc,Dir,Imports,GoFiles", "./...")
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	var l []goPackage
+	for d := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p goPackage
+		if err := d.Decode(&p); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		if len(p.GoFiles) > 0 && p.ImportPath != "sotto" {
+			l = append(l, p)
+		}
+	}
+	return l
+}
+
+// below tells whether path is dir or lies below it.
+func below(path, dir string) bool { return path == dir || strings.HasPrefix(path, dir+"/") }
+
+func TestImportsPointRight(t *testing.T) {
+	for _, p := range packages(t) {
+		self := strings.TrimPrefix(p.ImportPath, "sotto/")
+		room := -1
+		for i := range rooms {
+			if below(self, rooms[i].path) && (room < 0 || len(rooms[i].path) > len(rooms[room].path)) {
+				room = i
+			}
+		}
+		if room < 0 {
+			t.Errorf("%s is in no room: add a row with its reason", self)
+			continue
+		}
+		for _, imp := range p.Imports {
+			ours, isOurs := strings.CutPrefix(imp, "sotto/")
+			in := func(l []string) bool { return slices.ContainsFunc(l, func(d string) bool { return below(ours, d) }) }
+			switch {
+			case isOurs && neverImported[ours] != "":
+				t.Errorf("%s imports %s, which is %s", self, ours, neverImported[ours])
+			case isOurs && !in(rooms[room].ours):
+				t.Errorf("%s may not import %s (%s: %s)", self, ours, rooms[room].path, rooms[room].why)
+			case !isOurs && strings.Contains(strings.Split(imp, "/")[0], ".") && !slices.ContainsFunc(rooms[room].third, func(d string) bool { return below(imp, d) }):
+				t.Errorf("%s may not import %s (%s: %s)", self, imp, rooms[room].path, rooms[room].why)
+			case imp == "C":
+				t.Errorf("%s uses cgo", self)
+			}
+		}
+	}
+}
+
+func TestEveryPackageSaysWhatItIsFor(t *testing.T) {
+	for _, p := range packages(t) {
+		if len(p.Doc) < 40 {
+			t.Errorf("%s has no package comment to speak of", p.ImportPath)
+		}
+	}
+}
+
+// TestDigitsStayInside finds calls of Number.Reveal outside the packages that may.
+func TestDigitsStayInside(t *testing.T) {
+	for _, p := range packages(t) {
+		self := strings.TrimPrefix(p.ImportPath, "sotto/")
+		if mayReveal[self] != "" {
+			continue
+		}
+		for _, f := range p.GoFiles {
+			b := readFile(t, p.Dir+"/"+f)
+			if strings.Contains(b, ".Reveal()") {
+				t.Errorf("%s/%s reaches the digits of a number", self, f)
+			}
+		}
+	}
+}
