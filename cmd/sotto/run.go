@@ -39,7 +39,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	f.SetOutput(stderr)
 	f.StringVar(&o.board, "board", "sim", "`which` board: sim, or sim:dead=FXS 2,FXO 1 to have chips that do not answer")
 	f.StringVar(&o.data, "data", "sotto-data", "`folder` that everything is kept in")
-	f.StringVar(&o.root, "root", "", "key `file` that seals the data; default root.key in the data folder")
+	f.StringVar(&o.root, "root", "", "key `file` that opens the data; default: the data folder's name with .key behind it")
 	f.StringVar(&o.plan, "plan", "", "plan `file` to import at the first start instead of the demo office")
 	if err := f.Parse(args); err != nil {
 		return o, err
@@ -48,7 +48,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 		return o, errors.New("there are words behind the flags; say -h for what there is")
 	}
 	if o.root == "" {
-		o.root = filepath.Join(o.data, "root.key")
+		o.root = filepath.Clean(o.data) + ".key"
 	}
 	return o, nil
 }

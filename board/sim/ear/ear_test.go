@@ -378,8 +378,7 @@ func TestSplitFrames(t *testing.T) {
 	// The same sound a few samples later gives the same words.
 	for shift := 0; shift < board.FrameLen; shift += 7 {
 		s := during(time.Duration(shift)*time.Second/board.SampleRate, 20*time.Second, cadence(250*msec, 250*msec, sine(-30, 425)))
-		moved := func(n int) float64 { return s(n) }
-		got := listen(moved, 4*time.Second)
+		got := listen(s, 4*time.Second)
 		if len(got) != 1 || got[0].Name != "busy" {
 			t.Errorf("shifted by %d: %v", shift, got)
 		}

@@ -39,6 +39,8 @@
 // of 15 to 40 dB, some with dial tone, some through either law of G.711: none missed, none doubled,
 // none false, each told within 43 ms of its beginning (TestDigits). Of 94 minutes of synthetic speech
 // in 47 voices and 12 languages, at -10, -20 and -30 dBm0, linear, through both laws and under dial
-// tone, 18.8 hours together: no false digit (TestTalkOff). A frame costs 1.2 µs on a PC, 0.1 µs when
+// tone, 18.8 hours together: no false digit (TestTalkOff). The limits were set on that speech; 47 other
+// voices, heard once afterwards in the same 12 ways, gave 9 in 20.1 hours, of two moments of one voice;
+// no people were recorded. A frame costs 1.2 µs on a PC, 0.1 µs when
 // it is silent; a Detector holds 1.5 kB.
 package dtmf

@@ -1,0 +1,58 @@
+# Sotto. `make help` says what there is.
+
+GO      ?= go
+BIN     := bin
+SPEECH  := tmp/speech
+
+LDFLAGS := -s -w
+export CGO_ENABLED ?= 0
+
+# Packages without hardware, files or sockets: their tests run as ARM programs too.
+PURE := ./board ./board/sim/ear ./board/sim/exchange ./board/sim/wav ./pbx ./pbx/analog ./pbx/country ./pbx/media \
+        ./pbx/media/dtmf ./pbx/media/g711 ./pbx/media/tone ./pbx/number ./pbx/plan ./pbx/table ./pbx/scene \
+        ./storage/seal
+
+.PHONY: help run test check race arm bench soak build speech packages golden clean
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/' | expand -t 10
+
+run: ## build and start the demo office; then type words, such as: 101 lifts
+	@$(GO) build -o $(BIN)/sotto ./cmd/sotto
+	@$(BIN)/sotto -board sim -data run/data
+
+test: packages speech check race arm ## everything: installs the Debian packages it needs
+
+check: ## format, vet, all tests
+	@test -z "$$(gofmt -l .)" || { echo 'not gofmt-clean:'; gofmt -l .; exit 1; }
+	$(GO) vet ./...
+	$(GO) test ./...
+
+race: ## the suite under the race detector (needs a C compiler)
+	CGO_ENABLED=1 $(GO) test -race -short ./...
+
+arm: ## the pure packages' tests as ARMv7 programs under qemu
+	GOOS=linux GOARCH=arm GOARM=7 $(GO) test -short -exec 'qemu-arm-static' $(PURE)
+
+bench: ## figures: media tick, switch step, detectors, drivers, storage
+	$(GO) test -run xxx -bench . -benchmem ./board/... ./pbx/... ./storage/...
+
+soak: speech ## long runs: fuzzing, hours of calls; an hour or so
+	sh scripts/soak.sh
+
+build: ## static programs for ARMv7, arm64 and amd64 in bin/
+	GOOS=linux GOARCH=arm GOARM=7 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/sotto-armv7 ./cmd/sotto
+	GOOS=linux GOARCH=arm64 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/sotto-arm64 ./cmd/sotto
+	GOOS=linux GOARCH=amd64 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/sotto-amd64 ./cmd/sotto
+
+speech: ## an hour of synthetic speech for the talk-off test, in tmp/speech
+	@sh scripts/speech.sh $(SPEECH)
+
+packages: ## install what the tests need from Debian
+	@sh scripts/packages.sh espeak-ng flite festival festvox-kallpc16k sox qemu-user-static gcc libc6-dev
+
+golden: ## write golden files anew; read the change before you commit it
+	$(GO) test ./pbx ./pbx/analog ./pbx/country -update
+
+clean: ## remove what was built and made
+	rm -rf $(BIN) tmp run

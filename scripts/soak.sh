@@ -1,0 +1,12 @@
+#!/bin/sh
+# The long runs: each fuzz target for SOAK_SECONDS (300), then the long scenarios.
+set -eu
+t=${SOAK_SECONDS:-300}
+for p in $(go list ./...); do
+	for f in $(go test -list '^Fuzz' "$p" 2>/dev/null | grep '^Fuzz' || true); do
+		echo "== $p $f for ${t}s"
+		go test -run xxx -fuzz "^$f\$" -fuzztime "${t}s" "$p" | tail -2
+	done
+done
+echo "== hours of calls"
+go test ./pbx/pbxtest -run 'Soak|Hour' -soak -v -timeout 3h | grep -v '^=== '
