@@ -186,6 +186,7 @@ func (s *Switch) Run(ctx context.Context) error {
 		var e Event
 		select {
 		case <-ctx.Done():
+			s.stop(time.Now())
 			return nil
 		case b, ok := <-s.cfg.Events:
 			if !ok {
@@ -209,6 +210,23 @@ func (s *Switch) Run(ctx context.Context) error {
 		s.step(time.Now(), e)
 		s.flush()
 	}
+}
+
+// stop records the calls under way as ended now. A power cut does without it.
+func (s *Switch) stop(now time.Time) {
+	s.now = now
+	for len(s.calls) > 0 {
+		c := s.calls[0]
+		o := Abandoned
+		switch {
+		case c.blind:
+			o = AnswerUnknown
+		case !c.answered.IsZero():
+			o = Answered
+		}
+		s.end(c, o, TemporaryFailure, now)
+	}
+	s.flush()
 }
 
 // flush does what the last step led to.

@@ -143,7 +143,11 @@ func (b *Board) powerUp(ctx context.Context) error {
 	}
 	var up sync.WaitGroup
 	for _, u := range b.units {
-		up.Go(func() { u.err = u.chip.PowerUp(ctx) })
+		up.Go(func() {
+			if u.err = u.chip.PowerUp(ctx); u.err != nil && ctx.Err() == nil {
+				b.parts.Log.Warn("port out of service", "port", u.label, "why", u.err)
+			}
+		})
 	}
 	up.Wait()
 	if err := ctx.Err(); err != nil {

@@ -171,23 +171,27 @@ func (n *noted) Read(b []byte) (int, error) {
 // tellRecords notes each record in the room once it is durable.
 func tellRecords(ctx context.Context, store *storage.Store, room *sim.Room, log *slog.Logger) {
 	reader := store.As(storage.Viewer{Role: storage.Owner})
-	told, changed := store.Follow()
-	for {
+	told, _ := store.Follow()
+	for last := false; ; {
+		newest, changed := store.Follow()
+		if newest > told {
+			list, err := reader.Records(context.WithoutCancel(ctx), storage.Query{Limit: int(min(newest-told, 500))})
+			if err != nil {
+				log.Error("records cannot be read", "why", err)
+				return
+			}
+			told = newest
+			for i := len(list) - 1; i >= 0; i-- {
+				room.Note(time.Now(), recordLine(&list[i]))
+			}
+		}
+		if last {
+			return
+		}
 		select {
 		case <-changed:
-		case <-ctx.Done():
-			return
-		}
-		var newest storage.RecordID
-		newest, changed = store.Follow()
-		list, err := reader.Records(ctx, storage.Query{Limit: int(min(newest-told, 500))})
-		if err != nil {
-			log.Error("records cannot be read", "why", err)
-			return
-		}
-		told = newest
-		for i := len(list) - 1; i >= 0; i-- {
-			room.Note(time.Now(), recordLine(&list[i]))
+		case <-ctx.Done(): // once more, for what became durable at the end
+			last = true
 		}
 	}
 }

@@ -3,6 +3,7 @@ package media
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync/atomic"
 
 	"sotto/board"
@@ -15,6 +16,12 @@ type Digit struct {
 	Port Port
 	Sign byte // 0-9, *, #, A-D
 }
+
+// String gives the port alone: a digit may be of a number or a PIN.
+func (d Digit) String() string { return fmt.Sprintf("digit from port %d", d.Port) }
+
+// GoString is String.
+func (d Digit) GoString() string { return d.String() }
 
 // Exchanger is what the engine needs of a board.
 type Exchanger interface {
