@@ -289,3 +289,27 @@ func FuzzSwitch(f *testing.F) {
 		}
 	})
 }
+
+// BenchmarkStep is the cost of one step of the switch, over whole calls: lift, three
+// digits, answer, hang up, with the deadlines in between.
+func BenchmarkStep(b *testing.B) {
+	x := newBench(b)
+	steps := x.count.Steps
+	b.ReportAllocs()
+	for b.Loop() {
+		x.event(0, board.LoopClosed)
+		x.pass(100 * time.Millisecond)
+		x.digits(0, "103")
+		x.pass(time.Second)
+		x.event(2, board.LoopClosed)
+		x.pass(time.Second)
+		x.event(0, board.LoopOpen)
+		x.pass(2 * time.Second)
+		x.event(2, board.LoopOpen)
+		x.pass(2 * time.Second)
+		x.records = x.records[:0]
+		x.signals = x.signals[:0]
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(x.count.Steps-steps), "ns/step")
+	b.ReportMetric(float64(x.count.Steps-steps)/float64(b.N), "steps/op")
+}

@@ -81,7 +81,16 @@ func ParseScene(text string) (Scene, string, error) {
 	return s, strings.Join(lines, "\n"), nil
 }
 
-// Plan gives the plan of the scene: users 101, 102 … on FXS 1, FXS 2 …
+// Name gives the extension of station i: 101 to 109, then 120 and on, clear of every
+// country's emergency numbers.
+func Name(i int) string {
+	if i < 9 {
+		return strconv.Itoa(101 + i)
+	}
+	return strconv.Itoa(120 + i - 9)
+}
+
+// Plan gives the plan of the scene: users by Name on FXS 1, FXS 2 …
 func (s *Scene) Plan() plan.Plan {
 	p := plan.Plan{Office: "Test", Country: s.Country, RingSeconds: s.Ring}
 	taken := map[string]bool{}
@@ -92,7 +101,7 @@ func (s *Scene) Plan() plan.Plan {
 	}
 	for i := range s.Stations {
 		label := fmt.Sprintf("FXS %d", i+1)
-		u := plan.User{ID: plan.UserID(fmt.Sprintf("u%d", i+1)), Name: fmt.Sprintf("Person %c", 'A'+i), Ext: plan.Ext(strconv.Itoa(101 + i))}
+		u := plan.User{ID: plan.UserID(fmt.Sprintf("u%d", i+1)), Name: fmt.Sprintf("Person %c", 'A'+i), Ext: plan.Ext(Name(i))}
 		if l := s.Ports[u.Ext]; l != nil {
 			u.Ports = l
 		} else if !taken[label] {
@@ -113,6 +122,7 @@ type Office struct {
 	Engine  *media.Engine
 	Records *Records
 	Log     *bytes.Buffer
+	words   *sim.Words
 	logMu   sync.Mutex
 	stop    context.CancelFunc
 	done    sync.WaitGroup
@@ -169,12 +179,13 @@ func Start(t testing.TB, s Scene) *Office {
 	log := slog.New(slog.NewTextHandler(lockedWriter{o}, nil))
 	var names []string
 	for i := range s.Stations {
-		names = append(names, strconv.Itoa(101+i))
+		names = append(names, Name(i))
 	}
 	o.Board, err = sim.Open(t.Context(), sim.Config{Telephones: names, Lines: s.Lines, Exchange: scene.Exchange(n.Country), Tones: scene.Tones(n.Country), Dead: s.Dead, Flash: scene.Flash(n.Country), Log: log})
 	if err != nil {
 		t.Fatal(err)
 	}
+	o.words = o.Board.Words()
 	o.Records = &Records{room: o.Board.Room}
 	o.Engine = media.New(o.Board, len(o.Board.Ports()))
 	o.Switch = pbx.New(pbx.Config{Ports: o.Board.Ports(), Events: o.Board.Events(), Signal: o.Board.Signal, Digits: o.Engine.Digits(), Publish: o.Engine.Publish, Journal: o.Records, Log: log}, n)
@@ -183,6 +194,16 @@ func Start(t testing.TB, s Scene) *Office {
 	o.done.Go(func() { o.Engine.Run(ctx) })
 	o.done.Go(func() { o.Switch.Run(ctx) })
 	return o
+}
+
+// Do says statements, each of which must come true.
+func (o *Office) Do(t testing.TB, statements ...string) {
+	t.Helper()
+	for _, st := range statements {
+		if err := o.words.Do(t.Context(), st); err != nil {
+			t.Fatalf("%v\n%s", err, o.Text())
+		}
+	}
 }
 
 // Stop ends everything and fails t on what the chips or the tables complained of.
@@ -224,7 +245,7 @@ func Run(t testing.TB, text string) *Office {
 		t.Fatal(err)
 	}
 	o := Start(t, set)
-	if err := o.Board.Words().Run(t.Context(), strings.NewReader(words), nil); err != nil {
+	if err := o.words.Run(t.Context(), strings.NewReader(words), nil); err != nil {
 		t.Errorf("%v\nlog:\n%s", err, o.Text())
 	}
 	return o
