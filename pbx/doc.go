@@ -19,7 +19,8 @@
 //
 //   - one switch loop: [Switch.Run]
 //   - one media loop: media.Engine.Run
-//   - one event reader in the board: board/office (at start also one a port, for its power-up)
+//   - one event reader in the board: board/office; at its start one more a port, for the
+//     power-up, and one for a port that is being brought back after a fault
 //   - one storage writer: storage.Store.Run
-//   - in the simulator: one reader of its words
+//   - in the simulator: one reader of its words, one printer, one that tells of records
 package pbx

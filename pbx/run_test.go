@@ -1,0 +1,139 @@
+package pbx
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"sotto/board"
+	"sotto/pbx/media"
+	"sotto/pbx/plan"
+)
+
+// TestPlanChange: a new plan drops no call, and holds from the next one on.
+func TestPlanChange(t *testing.T) {
+	b := newBench(t)
+	b.event(0, board.LoopClosed)
+	b.pass(100 * time.Millisecond)
+	b.digits(0, "103")
+	b.event(2, board.LoopClosed)
+	p := testPlan(t).Plan
+	p.Country = "US"
+	p.Users = append([]plan.User(nil), p.Users...)
+	p.Users[0].Ext, p.Users[2].Ext = "71", "73" // 101 and 103 are gone
+	n, err := plan.Compile(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.do(Event{Plan: n})
+	b.pass(time.Hour)
+	if len(b.calls) != 1 || b.calls[0].answered.IsZero() || len(b.patch.Ears) != 2 || b.patch.Ears[0].N != 1 {
+		t.Fatalf("the call did not live: %+v", b.patch.Ears)
+	}
+	b.event(0, board.LoopOpen)
+	b.pass(2 * time.Second)
+	if len(b.records) != 1 || b.records[0].From.Ext != "101" || b.records[0].To.Ext != "103" {
+		t.Errorf("record of the old plan: %+v", b.records)
+	}
+	b.event(2, board.LoopOpen)
+	b.pass(2 * time.Second)
+	b.event(0, board.LoopClosed)
+	b.pass(100 * time.Millisecond)
+	if got := b.patch.Ears[0].Tone; got != n.Country.Tone(0) {
+		t.Error("the dial tone is not that of the new country")
+	}
+	b.digits(0, "73")
+	if b.Snapshot().Ports[2].State != "alerting" {
+		t.Errorf("73 is %v", b.Snapshot().Ports[2])
+	}
+	if err := b.invariants(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestPostNeverBlocks: with nobody at the loop, Post drops and counts over its limit,
+// but never an event of the board.
+func TestPostNeverBlocks(t *testing.T) {
+	b := newBench(t)
+	for range MaxPosted + 10 {
+		b.Post(Event{})
+	}
+	e := board.Event{Port: 0, Kind: board.LoopClosed, At: b.now, Seq: 1}
+	b.Post(Event{Board: &e})
+	if n := b.dropped.Load(); n != 10 {
+		t.Errorf("%d dropped, want 10", n)
+	}
+	if n := len(b.posted); n != MaxPosted+1 {
+		t.Errorf("%d wait, want %d", n, MaxPosted+1)
+	}
+}
+
+// TestCrashTells: when the loop breaks, the log has the last events, without digits.
+func TestCrashTells(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		b := newBench(t)
+		events, digits := make(chan board.Event, 8), make(chan media.Digit, 8)
+		b.log = slog.New(slog.NewTextHandler(&log, nil))
+		b.cfg.Events, b.cfg.Digits = events, digits
+		b.cfg.Signal = func(_ board.Port, s board.Signal) {
+			if s.Kind == board.Ring {
+				panic("test")
+			}
+		}
+		broken := make(chan any)
+		go func() {
+			defer func() { broken <- recover() }()
+			b.Run(context.Background())
+		}()
+		events <- board.Event{Port: 0, Kind: board.LoopClosed, At: time.Now(), Seq: 1}
+		time.Sleep(200 * time.Millisecond)
+		for _, d := range "103" {
+			digits <- media.Digit{Port: 0, Sign: byte(d)}
+		}
+		if <-broken == nil {
+			t.Fatal("the loop swallowed a panic")
+		}
+		for _, want := range []string{"switch loop broke", "FXS 1: loop closed (on hook)", "FXS 1: digit (dialling)"} {
+			if !strings.Contains(log.String(), want) {
+				t.Errorf("the log does not say %q:\n%s", want, log.String())
+			}
+		}
+		if strings.Contains(log.String(), "103") {
+			t.Errorf("the log holds digits:\n%s", log.String())
+		}
+	})
+}
+
+// TestPing: the watchdog's question is answered by the loop itself.
+func TestPing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		ctx, stop := context.WithCancel(context.Background())
+		go b.Run(ctx)
+		ping := make(chan struct{})
+		b.Post(Event{Ping: ping})
+		select {
+		case <-ping:
+		case <-time.After(time.Second):
+			t.Error("no answer")
+		}
+		stop()
+		synctest.Wait()
+	})
+}
+
+// TestLostEventsAreCounted: a gap in the board's numbers shows.
+func TestLostEventsAreCounted(t *testing.T) {
+	b := newBench(t)
+	b.event(0, board.LoopClosed)
+	b.seq += 3
+	b.event(0, board.LoopOpen)
+	if n := b.Snapshot().Counters.LostEvents; n != 3 {
+		t.Errorf("%d lost, want 3", n)
+	}
+}
