@@ -198,24 +198,37 @@ type LineReport struct {
 	Registered bool    // exchange line: the line side of the chip answers
 }
 
-// ErrClosed is returned by Exchange once the board is closed.
+// ErrClosed is returned by Exchange and Test once the board is closed.
 var ErrClosed = errors.New("board: closed")
 
-// Board is one set of telephone hardware.
+// ErrBusy is returned by Test for a line that rings, is fed for data or not at all, or
+// is seized: a measurement would be one of the signal.
+var ErrBusy = errors.New("board: line is not idle")
+
+// Board is one set of telephone hardware. Package boardtest holds the behaviour that
+// every implementation shows.
 type Board interface {
-	// Ports lists the ports in order of their number. The list does not change.
+	// Ports lists the ports in order of their number. The list does not change: Err is
+	// what was found at start. A port that did not work then has no PortFailed event, and
+	// PortRestored if it comes to life.
 	Ports() []PortInfo
 	// Exchange puts one frame a port onto the lines and takes one from each; both
 	// slices have one element a port. It blocks until the frames have passed: this is
-	// the media clock. It returns within 50 ms, with silence, if the hardware clock
-	// stops. Called by one goroutine.
+	// the media clock. If the hardware clock stops it returns within 50 ms, with silence
+	// and an error, and from then on keeps the pace by itself until the clock is back.
+	// After Close, and when Close comes meanwhile, it returns ErrClosed. Called by one
+	// goroutine.
 	Exchange(out, in []Frame) error
-	// Events gives what happens on the lines, in order. Closed by Close.
+	// Events gives what happens on the lines, in order. They must be taken: a board
+	// whose events pile up may stop serving its lines until they are. Closed by Close.
 	Events() <-chan Event
-	// Signal asks something of a line. It queues and never blocks; any goroutine.
+	// Signal asks something of a line. It queues and never blocks; any goroutine. What
+	// is not for this kind of port, or for no port, does nothing.
 	Signal(Port, Signal)
-	// Test measures an idle line.
+	// Test measures an idle line. ErrBusy if it is not; a telephone off the hook is a
+	// finding and no error. The error of a port that is out of service says why.
 	Test(context.Context, Port) (LineReport, error)
-	// Close puts every port into its inert state: no ringing, no feed, on hook.
+	// Close puts every port into its inert state: no ringing, no feed, on hook. More
+	// than once does nothing more.
 	Close() error
 }

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"sotto/board"
-	"sotto/pbx/analog"
 	"sotto/pbx/media"
 	"sotto/pbx/plan"
 )
@@ -175,7 +174,7 @@ func (s *Switch) invariants() error {
 			}
 		}
 		h := st.hook.State()
-		if bell := h == analog.Ringing || h == analog.Pause; bell != rings[st] {
+		if bell := st.hook.Rings(); bell != rings[st] {
 			return fmt.Errorf("%s: bell %v, alerted %v (%v)", st.label, bell, rings[st], h)
 		}
 		if !rings[st] && st.hook.Up() != (st.active != nil) {

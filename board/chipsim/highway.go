@@ -116,8 +116,12 @@ func (h *Highway) SetReset(asserted bool) {
 // returns [pcm.ErrClock] after 50 ms.
 func (h *Highway) Stall(on bool) {
 	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.stalled && !on && h.running {
+		h.next = time.Now().Add(board.FrameTime)
+		h.timer.Reset(board.FrameTime)
+	}
 	h.stalled = on
-	h.mu.Unlock()
 }
 
 // Late counts the frames that the caller of Exchange came for more than a frame late.
@@ -144,10 +148,6 @@ func (h *Highway) Exchange(out, in []int16) error {
 		case <-stop:
 			return pcm.ErrClock
 		}
-		h.mu.Lock()
-		h.next = time.Now().Add(board.FrameTime)
-		h.timer.Reset(board.FrameTime)
-		h.mu.Unlock()
 		return pcm.ErrClock
 	}
 	select {
@@ -161,14 +161,14 @@ func (h *Highway) Exchange(out, in []int16) error {
 		return pcm.ErrClock
 	}
 	now := time.Now()
-	start := next.Add(-board.FrameTime)
-	h.next = next.Add(board.FrameTime)
-	if now.Sub(h.next) > 20*board.FrameTime { // the machine slept: do not hurry after it
-		h.late += uint64(now.Sub(h.next) / board.FrameTime)
-		h.next = now.Add(board.FrameTime)
-	} else if now.After(h.next) {
+	if behind := now.Sub(next); behind > 20*board.FrameTime { // the machine slept: do not hurry after it
+		h.late += uint64(behind / board.FrameTime)
+		next = now
+	} else if behind > board.FrameTime {
 		h.late++
 	}
+	start := next.Add(-board.FrameTime)
+	h.next = next.Add(board.FrameTime)
 	h.timer.Reset(time.Until(h.next))
 
 	for i := range h.drx {

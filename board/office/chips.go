@@ -15,14 +15,22 @@ import (
 // errCalibrating is why a port that came up off hook is away for a second or two.
 var errCalibrating = errors.New("calibrates, now that the telephone is on the hook")
 
+// hookUnsure is how long after its return to service the hook of a chip is not believed:
+// it may still be what it was before, until the chip has seen current or none for a while.
+const hookUnsure = 60 * time.Millisecond
+
 // station joins a Si321x to the event reader.
 type station struct {
 	chip    *si321x.Chip
 	label   string
 	log     *slog.Logger
 	name    string
-	offHook bool // told last
-	away    bool // PortFailed was told and the chip comes back by itself
+	offHook bool      // told last
+	hookAt  time.Time // of the last edge not yet told; zero: not known
+	cools   *coolingError
+	fresh   bool      // back in service and not looked at since
+	sureAt  time.Time // the hook is not told before
+	weak    string    // what was said of weak ringing
 }
 
 // Name gives part and revision.
@@ -39,20 +47,31 @@ func (s *station) PowerUp(ctx context.Context) error {
 
 // Recover brings the chip back; the hook is told anew.
 func (s *station) Recover(ctx context.Context) error {
-	s.offHook, s.away = false, false
+	s.back()
 	if s.name == "" {
 		return s.PowerUp(ctx)
 	}
 	return s.chip.Recover(ctx)
 }
 
+// back forgets what was known of the hook: it is told anew.
+func (s *station) back() { s.offHook, s.hookAt, s.cools, s.fresh = false, time.Time{}, nil, true }
+
 // Apply hands the chip the line's parameters. Ringing that the battery cannot reach is
-// done as well as it can be, and told once.
+// done as well as it can be, and told once; parameters that the chip does not have leave
+// it with those it had. Neither takes the port out of service.
 func (s *station) Apply(l board.Line) error {
 	err := s.chip.Apply(l)
 	var weak *si321x.RingVoltageError
-	if errors.As(err, &weak) {
-		s.log.Warn("ringing is weaker than the country asks for", "port", s.label, "why", err)
+	switch {
+	case errors.As(err, &weak):
+		if s.weak != weak.Error() {
+			s.weak = weak.Error()
+			s.log.Warn("ringing is weaker than the country asks for", "port", s.label, "why", err)
+		}
+		return nil
+	case errors.Is(err, si321x.ErrUnsupported):
+		s.log.Warn("line parameters not taken", "port", s.label, "why", err)
 		return nil
 	}
 	return err
@@ -76,19 +95,17 @@ func (s *station) Look(now, edge time.Time, tell func(board.Event)) error {
 	rep, err := s.chip.Service(now, edge)
 	switch rep.Condition {
 	case si321x.InService:
-		if s.away {
-			s.away, s.offHook = false, false
-			tell(board.Event{Kind: board.PortRestored, At: now})
+		if s.cools != nil {
+			s.back()
 		}
 	case si321x.Cooling:
-		if !s.away {
-			s.away = true
+		if s.cools == nil {
+			s.cools = &coolingError{rep.Cause}
 			if rep.Alarm != 0 {
-				return &coolingError{fmt.Errorf("power alarm of %v: %w", rep.Alarm, rep.Cause)}
+				s.cools.err = fmt.Errorf("power alarm of %v: %w", rep.Alarm, rep.Cause)
 			}
-			return &coolingError{rep.Cause}
 		}
-		return nil
+		return s.cools
 	default:
 		if rep.Cause != nil {
 			return rep.Cause
@@ -101,18 +118,28 @@ func (s *station) Look(now, edge time.Time, tell func(board.Event)) error {
 	if rep.Recalibrate {
 		return errCalibrating
 	}
-	if rep.OffHook != s.offHook {
-		at := now
-		if rep.Hook {
-			at = rep.At
-		}
-		s.offHook = rep.OffHook
-		kind := board.LoopOpen
-		if rep.OffHook {
-			kind = board.LoopClosed
-		}
-		tell(board.Event{Kind: kind, At: at})
+	if s.fresh {
+		s.fresh, s.sureAt = false, now.Add(hookUnsure)
 	}
+	if rep.Hook {
+		if s.hookAt = rep.At; rep.At.Equal(now) { // found by a poll: this long ago at the least
+			s.hookAt = now.Add(-si321x.HookDebounce)
+		}
+	}
+	if now.Before(s.sureAt) {
+		return nil
+	}
+	if rep.OffHook != s.offHook {
+		e := board.Event{Kind: board.LoopOpen, At: now}
+		if !s.hookAt.IsZero() {
+			e.At = s.hookAt
+		}
+		if s.offHook = rep.OffHook; s.offHook {
+			e.Kind = board.LoopClosed
+		}
+		tell(e)
+	}
+	s.hookAt = time.Time{}
 	return nil
 }
 
@@ -124,8 +151,10 @@ func (e *coolingError) Unwrap() error { return e.err }
 
 // exchangeLine joins a Si3050 to the event reader.
 type exchangeLine struct {
-	chip *si3050.Chip
-	name string
+	chip  *si3050.Chip
+	label string
+	log   *slog.Logger
+	name  string
 }
 
 // Name gives parts and revisions.
@@ -148,17 +177,20 @@ func (l *exchangeLine) Recover(ctx context.Context) error {
 	return l.chip.Recover(ctx)
 }
 
-func (l *exchangeLine) Apply(x board.Line) error           { return l.chip.Apply(x) }
-func (l *exchangeLine) Measure() (board.LineReport, error) { return l.chip.Measure() }
-func (l *exchangeLine) Close() error                       { return l.chip.Close() }
-
-// Set does what exchange lines know; the signals of stations are not for them.
-func (l *exchangeLine) Set(k board.SignalKind) error {
-	if k != board.Seize && k != board.Release {
+// Apply hands the chip the line's parameters; those that it does not have leave it with
+// those it had.
+func (l *exchangeLine) Apply(x board.Line) error {
+	err := l.chip.Apply(x)
+	if errors.Is(err, si3050.ErrLine) {
+		l.log.Warn("line parameters not taken", "port", l.label, "why", err)
 		return nil
 	}
-	return l.chip.Set(k)
+	return err
 }
+
+func (l *exchangeLine) Set(k board.SignalKind) error       { return l.chip.Set(k) }
+func (l *exchangeLine) Measure() (board.LineReport, error) { return l.chip.Measure() }
+func (l *exchangeLine) Close() error                       { return l.chip.Close() }
 
 // Look polls the chip.
 func (l *exchangeLine) Look(now, _ time.Time, tell func(board.Event)) error {

@@ -16,6 +16,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -56,11 +57,12 @@ type Line struct {
 
 // Times of the event reader.
 const (
-	pollFast  = 10 * time.Millisecond  // stations without an interrupt line, and exchange lines
-	pollSlow  = 100 * time.Millisecond // stations with one
-	lineEvery = 2                      // exchange lines are looked at every so many fast polls
-	firstWait = time.Second            // before a failed port is tried again; doubles
-	lastWait  = 5 * time.Minute
+	tick        = 10 * time.Millisecond  // stations without an interrupt line are looked at as often
+	linePoll    = 20 * time.Millisecond  // exchange lines
+	stationSlow = 100 * time.Millisecond // stations with an interrupt line
+	firstWait   = time.Second            // before a failed port is tried again; doubles with each try
+	lastWait    = 5 * time.Minute
+	healLimit   = 15 * time.Second // of one try
 )
 
 // Board is a board in service.
@@ -77,7 +79,10 @@ type Board struct {
 	done   sync.WaitGroup
 
 	tdmOut, tdmIn []int16
+	pace          pace // of Exchange while the sample clock stands
 	closed        atomic.Bool
+	closeOnce     sync.Once
+	closeErr      error
 	stopped       <-chan struct{}
 	seq           uint32
 }
@@ -88,8 +93,12 @@ var _ board.Board = (*Board)(nil)
 var ErrNoPort = errors.New("no port of the board works")
 
 // Open starts the clocks, brings every port up and starts the event reader. It fails
-// only if the clocks do not start or no port works; the ports that failed are in Ports.
+// only if the clocks do not start, two ports share a slot, or no port works (ErrNoPort,
+// with what was read of each); the ports that failed are in Ports.
 func Open(ctx context.Context, p Parts) (*Board, error) {
+	if p.Log == nil {
+		p.Log = slog.New(slog.DiscardHandler)
+	}
 	b := &Board{parts: p, events: make(chan board.Event, 256), wake: make(chan struct{}, 1), tests: make(chan test), healed: make(chan heal)}
 	for _, s := range p.Stations {
 		cfg := s.Chip
@@ -99,7 +108,10 @@ func Open(ctx context.Context, p Parts) (*Board, error) {
 	for _, l := range p.Lines {
 		cfg := l.Chip
 		cfg.Start += 16 * l.Slot
-		b.add(board.ExchangeLine, l.Label, l.Slot, &exchangeLine{chip: si3050.New(l.Conn, cfg)})
+		b.add(board.ExchangeLine, l.Label, l.Slot, &exchangeLine{chip: si3050.New(l.Conn, cfg), label: l.Label, log: p.Log})
+	}
+	if err := b.checkSlots(); err != nil {
+		return nil, err
 	}
 	n := p.PCM.Slots() * board.FrameLen
 	b.tdmOut, b.tdmIn = make([]int16, n), make([]int16, n)
@@ -117,6 +129,22 @@ func (b *Board) add(k board.Kind, label string, slot int, c chip) {
 	b.ports = append(b.ports, board.PortInfo{Port: p, Kind: k, Label: label})
 	b.units = append(b.units, &unit{port: p, kind: k, label: label, chip: c})
 	b.slots = append(b.slots, slot)
+}
+
+// checkSlots wants each port in a slot of its own.
+func (b *Board) checkSlots() error {
+	if len(b.units) > board.MaxPorts {
+		return fmt.Errorf("a board of %d ports; %d is the most", len(b.units), board.MaxPorts)
+	}
+	for i, s := range b.slots {
+		if s < 0 || s >= b.parts.PCM.Slots() {
+			return fmt.Errorf("%s: there is no slot %d", b.units[i].label, s)
+		}
+		if j := slices.Index(b.slots, s); j != i {
+			return fmt.Errorf("%s and %s: both in slot %d", b.units[j].label, b.units[i].label, s)
+		}
+	}
+	return nil
 }
 
 // powerUp follows the order of the data sheets: clocks, reset, ports.
@@ -188,42 +216,14 @@ func sleep(ctx context.Context, d time.Duration) error {
 }
 
 // Ports implements [board.Board].
-func (b *Board) Ports() []board.PortInfo { return b.ports }
+func (b *Board) Ports() []board.PortInfo { return slices.Clone(b.ports) }
 
 // Events implements [board.Board].
 func (b *Board) Events() <-chan board.Event { return b.events }
 
-// Exchange implements [board.Board]. It does not allocate.
-func (b *Board) Exchange(out, in []board.Frame) error {
-	if b.closed.Load() {
-		return board.ErrClosed
-	}
-	slots := b.parts.PCM.Slots()
-	for p, s := range b.slots {
-		for i := range out[p] {
-			b.tdmOut[i*slots+s] = out[p][i]
-		}
-	}
-	if err := b.parts.PCM.Exchange(b.tdmOut, b.tdmIn); err != nil {
-		for p := range in {
-			in[p] = board.Frame{}
-		}
-		if b.closed.Load() {
-			return board.ErrClosed
-		}
-		return err
-	}
-	for p, s := range b.slots {
-		for i := range in[p] {
-			in[p][i] = b.tdmIn[i*slots+s]
-		}
-	}
-	return nil
-}
-
 // Signal implements [board.Board].
 func (b *Board) Signal(p board.Port, s board.Signal) {
-	if int(p) < 0 || int(p) >= len(b.units) {
+	if int(p) < 0 || int(p) >= len(b.units) || !b.units[p].takes(s.Kind) {
 		return
 	}
 	b.units[p].queue(s)
@@ -237,10 +237,11 @@ func (b *Board) kick() {
 	}
 }
 
-// Test implements [board.Board].
+// Test implements [board.Board]. It waits for the event reader, which has time within
+// milliseconds.
 func (b *Board) Test(ctx context.Context, p board.Port) (board.LineReport, error) {
 	if int(p) < 0 || int(p) >= len(b.units) {
-		return board.LineReport{}, fmt.Errorf("test port: there is no such port")
+		return board.LineReport{}, errors.New("test: there is no such port")
 	}
 	t := test{port: p, result: make(chan testResult, 1)}
 	select {
@@ -256,20 +257,24 @@ func (b *Board) Test(ctx context.Context, p board.Port) (board.LineReport, error
 
 // Close implements [board.Board].
 func (b *Board) Close() error {
-	if b.closed.Swap(true) {
-		return nil
-	}
+	b.closeOnce.Do(b.close)
+	return b.closeErr
+}
+
+func (b *Board) close() {
+	b.closed.Store(true)
 	b.stop()
 	b.done.Wait()
 	var errs []error
 	for _, u := range b.units {
-		if u.err == nil {
+		if u.err == nil || u.cools {
 			if err := u.chip.Close(); err != nil {
 				errs = append(errs, fmt.Errorf("%s: %w", u.label, err))
 			}
 		}
 	}
+	// The reset takes feed and hook from those that did not obey.
 	errs = append(errs, b.parts.Reset(true), b.parts.PCM.Stop())
 	close(b.events)
-	return errors.Join(errs...)
+	b.closeErr = errors.Join(errs...)
 }

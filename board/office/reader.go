@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"sotto/board"
@@ -28,68 +29,81 @@ type heal struct {
 
 // read is the event reader: it owns the chips until ctx ends.
 func (b *Board) read(ctx context.Context) {
-	stationEvery, tick := 1, pollFast
-	if b.parts.Interrupt != nil {
-		stationEvery, tick = int(pollSlow/pollFast), pollFast*lineEvery
-		stationEvery /= lineEvery
-		if len(b.parts.Lines) == 0 {
-			tick, stationEvery = pollSlow, 1
-		}
-	}
 	for _, u := range b.units {
 		u.tell = func(e board.Event) {
 			e.Port = u.port
 			b.tell(ctx, e)
 		}
 	}
-	lines := lineEvery
-	if tick >= pollFast*lineEvery {
-		lines = 1
-	}
+	interrupts := b.parts.Interrupt
 	timer := time.NewTicker(tick)
 	defer timer.Stop()
-	for n := 0; ; {
+	for n := 1; ; {
 		select {
 		case <-ctx.Done():
 			b.waitHealing()
 			return
 		case <-b.wake:
-		case at := <-b.parts.Interrupt:
-			b.interrupt(ctx, at)
+		case at, ok := <-interrupts:
+			if !ok { // the line is lost: poll
+				interrupts = nil
+				break
+			}
+			b.interrupt(interrupts, at)
 		case t := <-b.tests:
 			t.result <- b.measure(b.units[t.port])
 		case h := <-b.healed:
-			b.healDone(ctx, h)
+			b.healDone(h)
 		case <-timer.C:
-			n++
-			now := time.Now()
-			for _, u := range b.units {
-				every := stationEvery
-				if u.kind == board.ExchangeLine {
-					every = lines
-				}
-				if n%every == 0 {
-					b.look(ctx, u, now, time.Time{})
-				}
-				b.tend(ctx, u, now)
+			if len(interrupts) > 0 { // its time is better than that of the poll
+				b.interrupt(interrupts, <-interrupts)
 			}
+			b.poll(ctx, n, interrupts != nil)
+			n++
 		}
 		for _, u := range b.units {
 			if err := u.obey(); err != nil {
-				b.fail(ctx, u, err)
+				b.fail(u, err)
 			}
 		}
 	}
 }
 
+// poll does what is due at tick number n.
+func (b *Board) poll(ctx context.Context, n int, interrupts bool) {
+	every := 1
+	// A chip that is out of order may hold the common line down, and hide every edge.
+	if interrupts && !slices.ContainsFunc(b.units, func(u *unit) bool { return u.kind == board.Station && u.err != nil }) {
+		every = int(stationSlow / tick)
+	}
+	now := time.Now()
+	for _, u := range b.units {
+		switch u.kind {
+		case board.Station:
+			if n%every == 0 {
+				b.look(u, now, time.Time{})
+			}
+		case board.ExchangeLine:
+			if n%int(linePoll/tick) == 0 {
+				b.look(u, now, time.Time{})
+			}
+		}
+		b.tend(ctx, u, now)
+	}
+}
+
 // interrupt serves the stations until none has anything more to tell: the chips share
-// one open-drain line, so a second cause makes no second edge.
-func (b *Board) interrupt(ctx context.Context, at time.Time) {
+// one open-drain line, so a second cause makes no second edge. Edges that wait already
+// are served with this one, so that a storm of them costs no more than it must.
+func (b *Board) interrupt(edges <-chan time.Time, at time.Time) {
+	for range len(edges) {
+		<-edges
+	}
 	for range 8 {
 		before := b.seq
 		for _, u := range b.units {
 			if u.kind == board.Station {
-				b.look(ctx, u, time.Now(), at)
+				b.look(u, time.Now(), at)
 			}
 		}
 		if b.seq == before {
@@ -99,17 +113,23 @@ func (b *Board) interrupt(ctx context.Context, at time.Time) {
 	}
 }
 
-func (b *Board) look(ctx context.Context, u *unit, now, edge time.Time) {
-	if u.err != nil || u.healing {
+// look looks after a port that works, or that comes back by itself.
+func (b *Board) look(u *unit, now, edge time.Time) {
+	if u.healing || u.err != nil && !u.cools {
 		return
 	}
 	err := u.chip.Look(now, edge, u.tell)
 	var cools *coolingError
 	switch {
 	case errors.As(err, &cools):
-		u.tell(board.Event{Kind: board.PortFailed, At: now, Err: cools.err})
+		if !u.cools {
+			b.fail(u, cools.err)
+			u.cools = true
+		}
 	case err != nil:
-		b.fail(ctx, u, err)
+		b.fail(u, err)
+	case u.cools:
+		b.restored(u)
 	}
 }
 
@@ -124,27 +144,51 @@ func (b *Board) tell(ctx context.Context, e board.Event) {
 	}
 }
 
-// fail puts a port out of service.
-func (b *Board) fail(ctx context.Context, u *unit, err error) {
+// fail puts a port out of service, and tells it if it was in service.
+func (b *Board) fail(u *unit, err error) {
 	now := time.Now()
-	if u.err == nil {
-		if u.wait == 0 || now.Sub(u.upSince) > 10*u.wait {
-			u.wait = firstWait
-		}
-		u.tell(board.Event{Kind: board.PortFailed, At: now, Err: err})
+	was := u.err
+	u.err, u.failedAt, u.cools = err, now, false
+	if was != nil {
+		return
 	}
-	u.err, u.failedAt = err, now
+	if u.wait == 0 || now.Sub(u.upSince) > 10*u.wait {
+		u.wait = firstWait
+	}
+	if errors.Is(err, errCalibrating) {
+		u.failedAt = now.Add(-u.wait) // nothing to wait for
+	}
+	u.tell(board.Event{Kind: board.PortFailed, At: now, Err: err})
+}
+
+// restored puts a port back into service, in the state last asked of it.
+func (b *Board) restored(u *unit) {
+	if err := u.restore(); err != nil {
+		b.still(u, err)
+		return
+	}
+	now := time.Now()
+	u.err, u.cools, u.upSince = nil, false, now
+	u.tell(board.Event{Kind: board.PortRestored, At: now})
+}
+
+// still notes that a port could not be brought back.
+func (b *Board) still(u *unit, err error) {
+	if err.Error() != u.err.Error() {
+		b.parts.Log.Warn("port still out of service", "port", u.label, "why", err)
+	}
+	b.fail(u, err)
 }
 
 // tend starts to bring a failed port back when its waiting time is over.
 func (b *Board) tend(ctx context.Context, u *unit, now time.Time) {
-	if u.err == nil || u.healing || now.Sub(u.failedAt) < u.wait {
+	if u.err == nil || u.cools || u.healing || now.Sub(u.failedAt) < u.wait {
 		return
 	}
 	u.healing = true
 	u.wait = min(2*u.wait, lastWait)
 	b.done.Go(func() {
-		ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
+		ctx, cancel := context.WithTimeout(ctx, healLimit)
 		defer cancel()
 		err := u.chip.Recover(ctx)
 		b.healed <- heal{u, err} // read takes it, at its end in waitHealing
@@ -161,31 +205,27 @@ func (b *Board) waitHealing() {
 	}
 }
 
-func (b *Board) healDone(ctx context.Context, h heal) {
-	u := h.u
-	u.healing = false
-	now := time.Now()
-	if h.err == nil {
-		h.err = u.restore()
-	}
+func (b *Board) healDone(h heal) {
+	h.u.healing = false
 	if h.err != nil {
-		u.failedAt = now
-		if h.err.Error() != u.err.Error() {
-			b.parts.Log.Warn("port still out of service", "port", u.label, "why", h.err)
-		}
-		u.err = h.err
+		b.still(h.u, h.err)
 		return
 	}
-	u.err, u.upSince = nil, now
-	u.tell(board.Event{Kind: board.PortRestored, At: now})
-	b.look(ctx, u, now, time.Time{})
+	b.restored(h.u)
+	b.look(h.u, time.Now(), time.Time{})
 }
 
 // measure measures an idle line.
 func (b *Board) measure(u *unit) testResult {
-	if u.healing || u.err != nil {
-		return testResult{err: fmt.Errorf("%s is out of service: %w", u.label, u.err)}
+	switch {
+	case u.err != nil:
+		return testResult{err: fmt.Errorf("test %s: out of service: %w", u.label, u.err)}
+	case u.busy():
+		return testResult{err: fmt.Errorf("test %s: %w", u.label, board.ErrBusy)}
 	}
 	r, err := u.chip.Measure()
+	if err != nil {
+		err = fmt.Errorf("test %s: %w", u.label, err)
+	}
 	return testResult{r, err}
 }

@@ -17,7 +17,8 @@ type chip interface {
 	Set(board.SignalKind) error
 	// Look reads what happened since the last look and tells it; edge is the time of
 	// the interrupt that led here, or zero. An error puts the port out of service; a
-	// *coolingError does so without a need for Recover.
+	// *coolingError does so without a need for Recover: Look goes on, and gives nil when
+	// the port works again.
 	Look(now, edge time.Time, tell func(board.Event)) error
 	Measure() (board.LineReport, error)
 	Close() error
@@ -32,17 +33,40 @@ type unit struct {
 	tell  func(board.Event) // puts out an event of this port
 
 	err      error         // why it is out of service
+	cools    bool          // out of service, and the chip comes back by itself
 	failedAt time.Time     // when it failed, or was last tried in vain
 	wait     time.Duration // until it is tried again
-	healing  bool          // a goroutine brings it back
+	healing  bool          // a goroutine brings it back; err says why
 	upSince  time.Time
-	state    board.SignalKind // last signalled
+	state    board.SignalKind // last signalled, 0 before
 	line     *board.Line      // last configured
 
 	mu     sync.Mutex
 	kinds  [8]board.SignalKind // asked for, not yet done
 	n      int
 	config *board.Line
+}
+
+// takes tells whether a signal is one for this kind of port.
+func (u *unit) takes(k board.SignalKind) bool {
+	switch k {
+	case board.Configure:
+		return true
+	case board.Idle, board.Reverse, board.Ring, board.OnHookTransmit, board.OpenLoop:
+		return u.kind == board.Station
+	case board.Release, board.Seize:
+		return u.kind == board.ExchangeLine
+	}
+	return false
+}
+
+// busy tells whether a test would measure the signal and not the line.
+func (u *unit) busy() bool {
+	switch u.state {
+	case board.Ring, board.OnHookTransmit, board.OpenLoop, board.Seize:
+		return true
+	}
+	return false
 }
 
 // queue takes a signal. A queue that is full keeps the newest: each kind is a state,
@@ -83,20 +107,18 @@ func (u *unit) next() (config *board.Line, kind board.SignalKind) {
 func (u *unit) obey() error {
 	for {
 		config, kind := u.next()
-		if config == nil && kind == 0 {
-			return nil
-		}
 		var err error
-		if config != nil {
-			u.line = config
-			if u.err == nil && !u.healing {
-				err = u.chip.Apply(*config)
+		switch {
+		case config != nil:
+			if u.line = config; u.err == nil {
+				err = u.apply()
 			}
-		} else {
-			u.state = kind
-			if u.err == nil && !u.healing {
-				err = u.chip.Set(kind)
+		case kind != 0:
+			if u.state = kind; u.err == nil {
+				err = u.set()
 			}
+		default:
+			return nil
 		}
 		if err != nil {
 			return err
@@ -104,15 +126,33 @@ func (u *unit) obey() error {
 	}
 }
 
-// restore gives a port that works again what was asked of it meanwhile.
+// apply and set try twice: one disturbance of the bus is no reason to end a call.
+
+func (u *unit) apply() error {
+	err := u.chip.Apply(*u.line)
+	if err != nil {
+		err = u.chip.Apply(*u.line)
+	}
+	return err
+}
+
+func (u *unit) set() error {
+	err := u.chip.Set(u.state)
+	if err != nil {
+		err = u.chip.Set(u.state)
+	}
+	return err
+}
+
+// restore gives a port that works again what was asked of it last.
 func (u *unit) restore() error {
 	if u.line != nil {
-		if err := u.chip.Apply(*u.line); err != nil {
+		if err := u.apply(); err != nil {
 			return err
 		}
 	}
 	if u.state != 0 {
-		return u.chip.Set(u.state)
+		return u.set()
 	}
 	return nil
 }

@@ -40,6 +40,7 @@ type Board struct {
 	Highway    *chipsim.Highway
 	Violations *chipsim.Violations
 	slics      map[string]*chipsim.SLIC // by telephone
+	daas       []*chipsim.DAA
 }
 
 // Open builds the board and powers it up: about two seconds.
@@ -94,7 +95,7 @@ func Open(ctx context.Context, cfg Config) (*Board, error) {
 			d.SetFaults(chipsim.DAAFaults{Dead: true})
 			delete(dead, label)
 		}
-		b.Lines = append(b.Lines, x)
+		b.Lines, b.daas = append(b.Lines, x), append(b.daas, d)
 		chips = append(chips, d)
 		parts.Lines = append(parts.Lines, office.Line{Label: label, Conn: d.Conn(), Slot: len(cfg.Telephones) + i})
 	}
@@ -116,6 +117,9 @@ func Open(ctx context.Context, cfg Config) (*Board, error) {
 
 // Chip gives the model behind a telephone, for faults.
 func (b *Board) Chip(telephone string) *chipsim.SLIC { return b.slics[telephone] }
+
+// LineChip gives the model behind exchange line number i, from 0, for faults.
+func (b *Board) LineChip(i int) *chipsim.DAA { return b.daas[i] }
 
 // fault lets the chip of a telephone fail or work again.
 func (b *Board) fault(telephone string, works bool) error {

@@ -30,6 +30,16 @@ type Timing struct {
 	FlashMax   time.Duration   // longest; beyond it the person hung up
 	Clear      time.Duration   // length of the open loop that tells the telephone that the far party left (CPC)
 	Cadence    []time.Duration // ringing: on, off, on, off …
+	Announce   Announce
+}
+
+// Announce is how the caller's number reaches a telephone on the hook (ETSI EN 300 659,
+// GR-30): before the first ring, after a reversal of the line, or in the first pause.
+type Announce struct {
+	Before  bool          // before the first ring, else in the first pause that is long enough
+	Reverse bool          // the line is reversed first, until the telephone is lifted or the call ends
+	Lead    time.Duration // from the reversal, or from the ring's end, to the data
+	Guard   time.Duration // least time from the end of the data to the next ring
 }
 
 // State of a port.
@@ -40,6 +50,8 @@ const (
 	Lifting            // loop closed, for less than Timing.Lift
 	Ringing            // a burst of ringing is on the line
 	Pause              // between two bursts
+	Announcing         // before the first ring: the line was reversed, data follow
+	Sending            // the caller's number is being sent
 	OffHook            // loop closed
 	Break              // loop opened: a pulse, a flash or the end
 	Pulsing            // loop closed again within a pulse digit
@@ -49,7 +61,7 @@ const (
 	numStates
 )
 
-var stateNames = [numStates]string{OnHook: "on hook", Lifting: "lifting", Ringing: "ringing", Pause: "ring pause",
+var stateNames = [numStates]string{OnHook: "on hook", Lifting: "lifting", Ringing: "ringing", Pause: "ring pause", Announcing: "announcing", Sending: "sending caller ID",
 	OffHook: "off hook", Break: "break", Pulsing: "pulsing", Clearing: "clearing", OutOfService: "out of service"}
 
 func (s State) String() string { return stateNames[s] }
@@ -110,8 +122,10 @@ type Port struct {
 	since    time.Time // edge or moment that the state began with
 	deadline time.Time // zero for none
 	pulses   int
-	phase    int  // index into Timing.Cadence
-	closed   bool // last known state of the loop
+	data     time.Duration // length of the caller's number for this call, 0 when there is none or it was sent
+	next     time.Time     // end of the pause in which it is sent
+	phase    int           // index into Timing.Cadence
+	closed   bool          // last known state of the loop
 	refused  uint64
 }
 
@@ -135,6 +149,19 @@ func (p *Port) Deadline() time.Time { return p.deadline }
 
 // Refused counts inputs that the state did not allow.
 func (p *Port) Refused() uint64 { return p.refused }
+
+// SetData gives the length of what announces the next call; 0 for nothing. It is sent
+// while the state is Sending.
+func (p *Port) SetData(d time.Duration) { p.data = d }
+
+// Rings tells whether the telephone is being called: it rings, pauses or is announced to.
+func (p *Port) Rings() bool {
+	switch p.state {
+	case Ringing, Pause, Announcing, Sending:
+		return true
+	}
+	return false
+}
 
 // SetTiming changes the timing from the next decision on.
 func (p *Port) SetTiming(t Timing) { p.timing = t }

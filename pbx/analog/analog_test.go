@@ -75,6 +75,10 @@ func (y *player) runTo(t time.Time) {
 	y.now = t
 }
 
+func (y *player) state() {
+	y.said = append(y.said, "is "+y.p.State().String())
+}
+
 // edge delivers an edge that happened at, measured from the start.
 func (y *player) edge(at time.Duration, in Input) {
 	y.runTo(epoch.Add(at + y.late))
@@ -152,6 +156,47 @@ func TestHook(t *testing.T) {
 		}, "ring, on-hook transmit, ring, idle, lifted"},
 		{"lifted in the pause", func(y *player) { y.order(0, Ring); y.edge(3000*ms, LoopClosed) }, "ring, on-hook transmit, idle, lifted"},
 		{"ringing stops", func(y *player) { y.order(0, Ring); y.order(1000*ms, Quiet); y.runTo(epoch.Add(20 * time.Second)) }, "ring, idle"},
+		{"announced in the first pause", func(y *player) {
+			y.p.timing.Announce = Announce{Lead: 600 * ms, Guard: 200 * ms}
+			y.p.SetData(900 * ms)
+			y.order(0, Ring)
+			y.runTo(epoch.Add(2599 * ms))
+			y.state()
+			y.runTo(epoch.Add(2601 * ms))
+			y.state()
+			y.runTo(epoch.Add(3501 * ms))
+			y.state()
+			y.runTo(epoch.Add(6001 * ms))
+			y.state()
+			y.runTo(epoch.Add(9000 * ms))
+			y.state() // once only
+			y.order(9500*ms, Quiet)
+		}, "ring, on-hook transmit, is ring pause, is sending caller ID, is ring pause, ring, is ringing, on-hook transmit, is ring pause, idle"},
+		{"announced before the first ring", func(y *player) {
+			y.p.timing.Announce = Announce{Before: true, Reverse: true, Lead: 150 * ms, Guard: 250 * ms}
+			y.p.SetData(800 * ms)
+			y.order(0, Ring)
+			y.runTo(epoch.Add(200 * ms))
+			y.state()
+			y.runTo(epoch.Add(1199 * ms))
+			y.state()
+			y.runTo(epoch.Add(3300 * ms))
+			y.state()
+			y.edge(4000*ms, LoopClosed)
+		}, "reverse, on-hook transmit, is sending caller ID, is sending caller ID, ring, on-hook transmit, is ring pause, idle, lifted"},
+		{"lifted while it is announced", func(y *player) {
+			y.p.timing.Announce = Announce{Before: true, Reverse: true, Lead: 150 * ms, Guard: 250 * ms}
+			y.p.SetData(800 * ms)
+			y.order(0, Ring)
+			y.edge(500*ms, LoopClosed)
+		}, "reverse, on-hook transmit, idle, lifted"},
+		{"no room for the announcement in the pause", func(y *player) {
+			y.p.timing.Announce = Announce{Lead: 600 * ms, Guard: 200 * ms}
+			y.p.SetData(3300 * ms)
+			y.order(0, Ring)
+			y.runTo(epoch.Add(5900 * ms))
+			y.state()
+		}, "ring, on-hook transmit, is ring pause"},
 		{"lifted as the call comes", func(y *player) { y.edge(0, LoopClosed); y.order(20*ms, Ring) }, "lifted"},
 		{"cleared, stays off hook", func(y *player) {
 			y.edge(0, LoopClosed)
@@ -228,7 +273,9 @@ func TestCadenceKeepsTime(t *testing.T) {
 func FuzzPort(f *testing.F) {
 	f.Add([]byte{1, 50, 2, 10, 3, 200, 4, 1, 1, 5})
 	f.Fuzz(func(t *testing.T, data []byte) {
-		p := New(us)
+		timing := us
+		timing.Announce = Announce{Before: len(data)%2 == 0, Reverse: true, Lead: 100 * ms, Guard: 200 * ms}
+		p := New(timing)
 		now := epoch
 		for i := 0; i+1 < len(data); i += 2 {
 			in := Input(data[i]%uint8(numInputs-1)) + 1
@@ -246,6 +293,7 @@ func FuzzPort(f *testing.F) {
 				t.Fatalf("digit %q", out.Digit)
 			}
 			ringing := p.State() == Ringing
+			p.SetData(time.Duration(data[i+1]%3) * 400 * ms)
 			for _, s := range out.Signals {
 				if s == board.Ring && !ringing {
 					t.Fatalf("ring signalled in %v", p.State())

@@ -16,14 +16,11 @@ var Table *table.Table[State, Input, do]
 
 func init() {
 	fail := table.Move[State, Input, do]{On: Failed, Do: (*Port).fail, Next: []State{OutOfService}, Note: "hung up, if it was off hook"}
-	stay := func(on Input, note string) table.Move[State, Input, do] {
-		return table.Move[State, Input, do]{On: on, Do: nothing, Note: note}
-	}
 	Table = table.New("one station port",
 		row{State: OnHook, Moves: moves{
 			{On: LoopClosed, Do: (*Port).lifting, Next: []State{Lifting}},
 			stay(LoopOpen, "an echo of a glitch"),
-			{On: Ring, Do: (*Port).ring, Next: []State{Ringing}},
+			{On: Ring, Do: (*Port).ring, Next: []State{Ringing, Announcing}, Note: "Announcing, where the number comes before the ring"},
 			stay(Quiet, "nothing rings"), stay(Clear, "nobody to tell"), fail,
 		}},
 		row{State: Lifting, Limit: "hook debounce + grace", Moves: moves{
@@ -32,20 +29,10 @@ func init() {
 			{On: Ring, Do: (*Port).answerAtOnce, Next: []State{OffHook}, Note: "lifted as the call came: that answers it"},
 			stay(LoopClosed, "seen twice"), stay(Quiet, "nothing rings"), stay(Clear, "nobody to tell"), fail,
 		}},
-		row{State: Ringing, Limit: "length of the burst", Moves: moves{
-			{On: Timeout, Do: (*Port).cadence, Next: []State{Pause}},
-			{On: LoopClosed, Do: (*Port).answered, Next: []State{OffHook}, Note: "ring trip: lifted"},
-			stay(LoopOpen, "an echo of a glitch"),
-			{On: Quiet, Do: (*Port).quiet, Next: []State{OnHook}},
-			stay(Ring, "rings already"), stay(Clear, "nobody to tell"), fail,
-		}},
-		row{State: Pause, Limit: "length of the pause", Moves: moves{
-			{On: Timeout, Do: (*Port).cadence, Next: []State{Ringing}},
-			{On: LoopClosed, Do: (*Port).answered, Next: []State{OffHook}, Note: "lifted"},
-			stay(LoopOpen, "an echo of a glitch"),
-			{On: Quiet, Do: (*Port).quiet, Next: []State{OnHook}},
-			stay(Ring, "rings already"), stay(Clear, "nobody to tell"), fail,
-		}},
+		row{State: Ringing, Limit: "length of the burst", Moves: called(fail, []State{Pause}, "")},
+		row{State: Pause, Limit: "length of the pause, or lead of the caller ID", Moves: called(fail, []State{Ringing, Sending}, "")},
+		row{State: Announcing, Limit: "lead of the caller ID", Moves: called(fail, []State{Sending}, "")},
+		row{State: Sending, Limit: "length of the caller ID + guard", Moves: called(fail, []State{Ringing, Pause}, "the pause goes on, or the first ring comes")},
 		row{State: OffHook, Moves: moves{
 			{On: LoopOpen, Do: (*Port).opened, Next: []State{Break}},
 			{On: Clear, Do: (*Port).clear, Next: []State{Clearing}},
@@ -76,6 +63,21 @@ func init() {
 	)
 }
 
+func stay(on Input, note string) table.Move[State, Input, do] {
+	return table.Move[State, Input, do]{On: on, Do: nothing, Note: note}
+}
+
+// called gives the moves of a state in which the telephone is being called.
+func called(fail table.Move[State, Input, do], next []State, note string) moves {
+	return moves{
+		{On: Timeout, Do: (*Port).cadence, Next: next, Note: note},
+		{On: LoopClosed, Do: (*Port).answered, Next: []State{OffHook}, Note: "lifted"},
+		stay(LoopOpen, "an echo of a glitch"),
+		{On: Quiet, Do: (*Port).quiet, Next: []State{OnHook}},
+		stay(Ring, "rings already"), stay(Clear, "nobody to tell"), fail,
+	}
+}
+
 func nothing(*Port, time.Time, time.Time, *Output) {}
 
 func (p *Port) lifting(_, at time.Time, _ *Output) { p.enter(Lifting, at, p.timing.Lift+Grace) }
@@ -93,21 +95,56 @@ func (p *Port) answerAtOnce(now, _ time.Time, out *Output) {
 }
 
 func (p *Port) ring(now, _ time.Time, out *Output) {
-	p.phase = 0
-	p.enter(Ringing, now, p.timing.Cadence[0])
+	if a := &p.timing.Announce; p.data > 0 && a.Before {
+		if a.Reverse {
+			out.signal(board.Reverse)
+		}
+		out.signal(board.OnHookTransmit)
+		p.enter(Announcing, now, max(a.Lead, time.Millisecond))
+		return
+	}
+	p.burst(0, now, out)
+}
+
+// burst begins part n of the cadence at since.
+func (p *Port) burst(n int, since time.Time, out *Output) {
+	p.phase = n
+	p.enter(Ringing, since, p.timing.Cadence[n])
 	out.signal(board.Ring)
 }
 
-// cadence goes to the next part of the ringing cadence. Parts follow each other from
-// their planned ends, so the cadence does not drift with the loop's lateness.
+// cadence goes to the next part of the call: announcement, burst, pause. Parts follow
+// each other from their planned ends, so the cadence does not drift with the loop's
+// lateness.
 func (p *Port) cadence(_, _ time.Time, out *Output) {
-	p.phase = (p.phase + 1) % len(p.timing.Cadence)
-	s, k := Ringing, board.Ring
-	if p.phase%2 == 1 {
-		s, k = Pause, board.OnHookTransmit
+	a, end := &p.timing.Announce, p.deadline
+	switch p.state {
+	case Announcing:
+		p.enter(Sending, end, p.data+a.Guard)
+		p.data = 0
+	case Sending:
+		if a.Before {
+			p.burst(0, end, out)
+			return
+		}
+		p.enter(Pause, end, p.next.Sub(end))
+	case Ringing:
+		p.phase = (p.phase + 1) % len(p.timing.Cadence)
+		pause := p.timing.Cadence[p.phase]
+		p.next = end.Add(pause)
+		out.signal(board.OnHookTransmit)
+		if p.data > 0 && !a.Before && pause > a.Lead+p.data+a.Guard {
+			pause = a.Lead
+		}
+		p.enter(Pause, end, pause)
+	default: // Pause
+		if p.data > 0 && end.Before(p.next) {
+			p.enter(Sending, end, p.data)
+			p.data = 0
+			return
+		}
+		p.burst((p.phase+1)%len(p.timing.Cadence), end, out)
 	}
-	p.enter(s, p.deadline, p.timing.Cadence[p.phase])
-	out.signal(k)
 }
 
 func (p *Port) answered(_, at time.Time, out *Output) {

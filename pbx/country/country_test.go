@@ -71,7 +71,10 @@ func length(steps []tone.Step) (d time.Duration) {
 
 // each runs f for every tone of every country that sounds like no other of its country.
 func each(t *testing.T, f func(t *testing.T, c *Country, k ToneKind)) {
-	for _, code := range Codes() {
+	for i, code := range Codes() {
+		if testing.Short() && i%4 > 0 {
+			continue
+		}
 		c, _ := Lookup(code)
 		for k := range NumTones {
 			if c.Same(k) == k {

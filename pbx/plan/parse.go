@@ -2,22 +2,26 @@ package plan
 
 import (
 	"bytes"
-	"encoding/json"
+	"cmp"
 	"fmt"
-	"io"
 	"reflect"
+	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // MaxSize bounds a plan file, in bytes.
 const MaxSize = 1 << 20
 
-// Problem is one thing wrong with a plan, with its place. Text holds nothing that
-// the plan says of a person: no name, no number.
+// MaxProblems bounds what Parse tells of one file.
+const MaxProblems = 100
+
+// Problem is one thing wrong with a plan, with its place. Neither Path nor Text repeats
+// anything that stands in the plan: no name, no number.
 type Problem struct {
-	Path string // "users[2].ext"; empty for the file as a whole
-	Line int    // in the file it was read from, from 1; 0 when unknown
-	Text string
+	Path string // "users[2].ext", counted from 0 as in JSON; empty for the file as a whole
+	Line int    // in the file it was read from, from 1; 0 when there was no file
+	Text string // begins in lower case and has no full stop
 }
 
 func (p Problem) String() string {
@@ -31,7 +35,7 @@ func (p Problem) String() string {
 	return s
 }
 
-// Problems is every problem of a plan. It is the error of Parse and Validate.
+// Problems is every problem of a plan. It is the error of Parse, Validate and Compile.
 type Problems []Problem
 
 func (p Problems) Error() string {
@@ -42,183 +46,137 @@ func (p Problems) Error() string {
 	return strings.Join(s, "; ")
 }
 
-// Parse reads a plan from JSON and validates it. The error is Problems with every
-// problem found and its line.
+// Parse reads a plan from JSON (RFC 8259, in UTF-8, with or without a byte order mark)
+// and validates it. It is strict: a field that is unknown, that stands twice or that is
+// of the wrong type is a problem. The error is Problems in order of line, and the plan
+// is then empty.
 func Parse(data []byte) (Plan, error) {
-	var p Plan
-	if len(data) > MaxSize {
-		return p, Problems{{Text: "the file is larger than 1 MiB"}}
+	if at, text := foreign(data); text != "" {
+		return Plan{}, Problems{{Line: 1 + bytes.Count(data[:at], []byte{'\n'}), Text: text}}
 	}
-	r := &reader{data: data, lines: map[string]int{}}
+	r := newReader(bytes.TrimPrefix(data, []byte("\ufeff")))
 	root, err := r.read()
 	if err != nil {
-		return p, Problems{{Line: r.line(), Text: plainSyntax(err)}}
+		return Plan{}, Problems{{Line: r.errLine(), Text: r.plain(err)}}
 	}
-	r.fill("", root, reflect.ValueOf(&p).Elem())
-	if len(r.problems) == 0 {
-		r.problems = p.problems()
+	var p Plan
+	f := filler{lines: map[string]int{}}
+	f.fill("", root, reflect.ValueOf(&p).Elem())
+	told := map[string]bool{}
+	for _, x := range f.problems {
+		told[x.Path] = true
 	}
-	for i := range r.problems {
-		r.problems[i].Line = r.lines[r.problems[i].Path]
+	for _, x := range p.problems() {
+		if !told[x.Path] { // a field of the wrong type is empty here: one sentence is enough
+			x.Line = f.line(x.Path)
+			f.problems = append(f.problems, x)
+		}
 	}
-	if len(r.problems) > 0 {
-		return p, r.problems
+	if len(f.problems) == 0 {
+		return p, nil
 	}
-	return p, nil
+	slices.SortStableFunc(f.problems, func(a, b Problem) int { return cmp.Compare(a.Line, b.Line) })
+	if len(f.problems) > MaxProblems {
+		f.problems = append(f.problems[:MaxProblems:MaxProblems], Problem{Text: "there are more problems than are shown here"})
+	}
+	return Plan{}, f.problems
 }
 
-// node is a JSON value with the line it began on.
-type node struct {
-	line  int
-	value any // string, json.Number, bool, nil, []node or []member
+// foreign tells what keeps data from being read as text at all, and where that stands.
+func foreign(data []byte) (at int, text string) {
+	switch {
+	case len(data) > MaxSize:
+		return 0, "the file is larger than 1 MiB"
+	case bytes.HasPrefix(data, []byte{0xff, 0xfe}), bytes.HasPrefix(data, []byte{0xfe, 0xff}), bytes.IndexByte(data, 0) >= 0:
+		return 0, "the file is not UTF-8 text, it looks like UTF-16 (\"Unicode\"): save it as UTF-8"
+	case utf8.Valid(data):
+		return 0, ""
+	}
+	for at < len(data) {
+		c, n := utf8.DecodeRune(data[at:])
+		if c == utf8.RuneError && n == 1 {
+			break
+		}
+		at += n
+	}
+	return at, "a letter here is not UTF-8 (\"ANSI\" or Latin-1?): save the file as UTF-8"
 }
 
-type member struct {
-	name string
-	line int
-	val  node
-}
-
-type reader struct {
-	data     []byte
-	dec      *json.Decoder
+// filler puts JSON into a plan and notes everything that does not fit.
+type filler struct {
 	lines    map[string]int // by path
 	problems Problems
 }
 
-func (r *reader) line() int {
-	if r.dec == nil {
-		return 1
-	}
-	off := min(int(r.dec.InputOffset()), len(r.data))
-	return 1 + bytes.Count(r.data[:off], []byte{'\n'})
-}
-
-func (r *reader) read() (node, error) {
-	r.dec = json.NewDecoder(bytes.NewReader(r.data))
-	r.dec.UseNumber()
-	n, err := r.value(0)
-	if err != nil {
-		return n, err
-	}
-	if _, err := r.dec.Token(); err != io.EOF {
-		return n, fmt.Errorf("something follows the plan's closing bracket")
-	}
-	return n, nil
-}
-
-func (r *reader) value(depth int) (node, error) {
-	if depth > 16 {
-		return node{}, fmt.Errorf("brackets nest too deep")
-	}
-	tok, err := r.dec.Token()
-	if err != nil {
-		return node{}, err
-	}
-	n := node{line: r.line()}
-	switch tok {
-	case json.Delim('['):
-		list := []node{}
-		for r.dec.More() {
-			e, err := r.value(depth + 1)
-			if err != nil {
-				return n, err
-			}
-			list = append(list, e)
+// line gives the line of a path; for a field that is left out, that of what it is missing in.
+func (f *filler) line(path string) int {
+	for {
+		if l, ok := f.lines[path]; ok {
+			return l
 		}
-		n.value = list
-		_, err = r.dec.Token()
-	case json.Delim('{'):
-		list := []member{}
-		for r.dec.More() {
-			name, err := r.dec.Token()
-			if err != nil {
-				return n, err
-			}
-			line := r.line()
-			v, err := r.value(depth + 1)
-			if err != nil {
-				return n, err
-			}
-			list = append(list, member{fmt.Sprint(name), line, v})
-		}
-		n.value = list
-		_, err = r.dec.Token()
-	default:
-		n.value = tok
+		path = path[:max(strings.LastIndexAny(path, ".["), 0)]
 	}
-	return n, err
 }
 
-// fill puts n into v, which stands at path, and notes everything that does not fit.
-func (r *reader) fill(path string, n node, v reflect.Value) {
-	r.lines[path] = n.line
-	bad := func(want string) {
-		r.problems = append(r.problems, Problem{Path: path, Text: "must be " + want})
-	}
+func (f *filler) add(path string, line int, text string) {
+	f.problems = append(f.problems, Problem{path, line, text})
+}
+
+// fill puts n into v, which stands at path.
+func (f *filler) fill(path string, n node, v reflect.Value) {
+	f.lines[path] = n.line
+	want := ""
 	switch v.Kind() {
 	case reflect.Struct:
-		list, ok := n.value.([]member)
-		if !ok {
-			bad("an object in curly brackets")
+		if list, ok := n.value.([]member); ok {
+			f.fillStruct(path, list, v)
 			return
 		}
-		seen := map[string]bool{}
-		for _, m := range list {
-			sub := m.name
-			if path != "" {
-				sub = path + "." + m.name
-			}
-			f := fieldByTag(v, m.name)
-			if !f.IsValid() {
-				place := path // a name that is not ours may be anything: not repeated
-				r.lines[place] = m.line
-				r.problems = append(r.problems, Problem{Path: place, Text: "holds a field that is not known here; known are " + fieldNames(v.Type())})
-				continue
-			}
-			if seen[m.name] {
-				r.lines[sub] = m.line
-				r.problems = append(r.problems, Problem{Path: sub, Text: "stands twice"})
-				continue
-			}
-			seen[m.name] = true
-			r.fill(sub, m.val, f)
-		}
+		want = "an object in curly brackets"
 	case reflect.Slice:
-		list, ok := n.value.([]node)
-		if !ok {
-			bad("a list in square brackets")
+		if list, ok := n.value.([]node); ok {
+			v.Set(reflect.MakeSlice(v.Type(), len(list), len(list)))
+			for i := range list {
+				f.fill(fmt.Sprintf("%s[%d]", path, i), list[i], v.Index(i))
+			}
 			return
 		}
-		s := reflect.MakeSlice(v.Type(), len(list), len(list))
-		for i := range list {
-			r.fill(fmt.Sprintf("%s[%d]", path, i), list[i], s.Index(i))
-		}
-		v.Set(s)
+		want = "a list in square brackets"
 	case reflect.String:
-		s, ok := n.value.(string)
-		if !ok {
-			bad("text in quotes")
+		if s, ok := n.value.(string); ok {
+			v.SetString(s)
 			return
 		}
-		v.SetString(s)
+		want = "text in double quotes"
 	case reflect.Int:
-		num, ok := n.value.(json.Number)
-		i, err := num.Int64()
-		if !ok || err != nil {
-			bad("a whole number")
+		if i, ok := n.whole(); ok && !v.OverflowInt(i) {
+			v.SetInt(i)
 			return
 		}
-		v.SetInt(i)
-	case reflect.Bool:
-		b, ok := n.value.(bool)
-		if !ok {
-			bad("true or false")
-			return
-		}
-		v.SetBool(b)
+		want = "a whole number without quotes"
 	default:
-		panic("plan: field of a kind that fill does not know: " + v.Kind().String())
+		panic("plan: a field of a kind that Parse does not know: " + v.Kind().String())
+	}
+	f.add(path, n.line, "must be "+want)
+}
+
+func (f *filler) fillStruct(path string, list []member, v reflect.Value) {
+	seen := map[string]bool{}
+	for _, m := range list {
+		sub := m.name
+		if path != "" {
+			sub = path + "." + m.name
+		}
+		field := fieldByTag(v, m.name)
+		switch {
+		case !field.IsValid(): // its name may be anything: it is not repeated
+			f.add(path, m.line, "holds a field that is not known here; known are "+fieldNames(v.Type()))
+		case seen[m.name]:
+			f.add(sub, m.line, "stands twice")
+		default:
+			seen[m.name] = true
+			f.fill(sub, m.val, field)
+		}
 	}
 }
 
@@ -242,15 +200,4 @@ func fieldNames(t reflect.Type) string {
 		s = append(s, tagName(t.Field(i)))
 	}
 	return strings.Join(s, ", ")
-}
-
-// plainSyntax tells what is wrong with the JSON without repeating any of it.
-func plainSyntax(err error) string {
-	if err == io.EOF || err == io.ErrUnexpectedEOF {
-		return "the file ends too early: a bracket or quote is not closed"
-	}
-	if _, ok := err.(*json.SyntaxError); ok {
-		return "this is not JSON: a comma, colon, quote or bracket is missing or too many near here"
-	}
-	return err.Error()
 }

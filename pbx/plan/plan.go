@@ -4,6 +4,8 @@
 // clock, and knows nothing of hardware beyond the labels of ports.
 package plan
 
+import "slices"
+
 // Ext is an extension: one to eight digits.
 type Ext string
 
@@ -15,7 +17,7 @@ type UserID string
 type Plan struct {
 	Office    string   `json:"office"`              // name of the office, shown on pages
 	Country   string   `json:"country"`             // a code of package country: "DE"
-	Users     []User   `json:"users"`               // staff and rooms with a telephone
+	Users     []User   `json:"users,omitempty"`     // staff and rooms with a telephone
 	Lines     []Line   `json:"lines,omitempty"`     // exchange lines
 	Emergency []string `json:"emergency,omitempty"` // emergency numbers beside the country's
 
@@ -36,4 +38,23 @@ type User struct {
 type Line struct {
 	Name string `json:"name"`
 	Port string `json:"port"` // label of the exchange-line port: "FXO 1"
+}
+
+// Clone gives a copy that shares nothing with p.
+func (p *Plan) Clone() Plan {
+	c := *p
+	c.Users, c.Lines, c.Emergency = slices.Clone(p.Users), slices.Clone(p.Lines), slices.Clone(p.Emergency)
+	for i := range c.Users {
+		c.Users[i].Ports = slices.Clone(c.Users[i].Ports)
+	}
+	return c
+}
+
+// FillIDs gives an id, made by next, to each user that has none.
+func (p *Plan) FillIDs(next func() UserID) {
+	for i := range p.Users {
+		if p.Users[i].ID == "" {
+			p.Users[i].ID = next()
+		}
+	}
 }

@@ -1,8 +1,8 @@
 package plan
 
 import (
-	"sort"
-	"strconv"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,15 +13,17 @@ import (
 const DefaultRing = 60 * time.Second
 
 // Numbering is a validated plan made ready for the switch: what the digits mean. It
-// is immutable.
+// is immutable, shares nothing with the plan it was compiled of, and may be used by any
+// goroutine.
 type Numbering struct {
-	Plan      Plan
-	Country   *country.Country
-	Ring      time.Duration // an unanswered call ends after it
+	Plan    Plan
+	Country *country.Country
+	Ring    time.Duration // an unanswered call ends after it
+
 	byExt     map[Ext]*User
 	byID      map[UserID]*User
-	exts      []string // sorted
-	emergency []string // sorted, with and without the digit for outside calls
+	emergency map[string]string // as dialled, to what goes to the exchange
+	all       []string          // everything that can be dialled, sorted
 }
 
 // Compile validates p and makes its numbering. The error is Problems.
@@ -30,30 +32,51 @@ func Compile(p Plan) (*Numbering, error) {
 		return nil, err
 	}
 	land, _ := country.Lookup(p.Country)
-	n := &Numbering{Plan: p, Country: land, Ring: DefaultRing, byExt: map[Ext]*User{}, byID: map[UserID]*User{}}
+	n := &Numbering{Plan: p.Clone(), Country: land, Ring: DefaultRing,
+		byExt: map[Ext]*User{}, byID: map[UserID]*User{}, emergency: map[string]string{}}
 	if p.RingSeconds > 0 {
 		n.Ring = time.Duration(p.RingSeconds) * time.Second
 	}
-	for i := range p.Users {
-		u := &p.Users[i]
-		n.byExt[u.Ext], n.byID[u.ID] = u, u
-		n.exts = append(n.exts, string(u.Ext))
-	}
-	sort.Strings(n.exts)
-	emergency := append(append([]string(nil), land.Emergency...), p.Emergency...)
-	for _, e := range land.Tolerated { // those of elsewhere, where no extension needs the digits
-		if !has(n.exts, e) && !begins(n.exts, e) {
-			emergency = append(emergency, e)
+	for i := range n.Plan.Users {
+		u := &n.Plan.Users[i]
+		n.byExt[u.Ext] = u
+		if u.ID != "" {
+			n.byID[u.ID] = u
 		}
+		n.all = append(n.all, string(u.Ext))
 	}
-	for _, e := range emergency {
-		n.emergency = append(n.emergency, e)
-		if p.OutsidePrefix != "" { // a person in distress dials as on every other day
-			n.emergency = append(n.emergency, p.OutsidePrefix+e)
-		}
+	n.addEmergency()
+	for e := range n.emergency {
+		n.all = append(n.all, e)
 	}
-	sort.Strings(n.emergency)
+	slices.Sort(n.all)
 	return n, nil
+}
+
+// addEmergency fills n.emergency; n.all holds the extensions. A person in distress dials
+// as on every other day, so each number counts with the digit for outside calls, too,
+// unless a number without it begins so. Those of elsewhere are tolerated where they
+// are in nobody's way: with 9 for outside calls, 911 would cut 9 112 short.
+func (n *Numbering) addEmergency() {
+	own := slices.Concat(n.Country.Emergency, n.Plan.Emergency)
+	begun := func(by string, list []string) bool {
+		return slices.ContainsFunc(list, func(s string) bool { return strings.HasPrefix(s, by) })
+	}
+	for _, e := range own {
+		n.emergency[e] = e
+		if d := n.Plan.OutsidePrefix + e; !begun(d, own) {
+			n.emergency[d] = e
+		}
+	}
+	taken := slices.Concat(n.all, slices.Collect(maps.Keys(n.emergency)))
+	for _, e := range n.Country.Tolerated {
+		for _, d := range []string{e, n.Plan.OutsidePrefix + e} {
+			hidden := slices.ContainsFunc(own, func(s string) bool { return strings.HasPrefix(d, s) })
+			if !hidden && !begun(d, taken) {
+				n.emergency[d] = e
+			}
+		}
+	}
 }
 
 // User gives the user with this id, or nil.
@@ -72,68 +95,49 @@ const (
 // Route is the meaning of dialled digits.
 type Route struct {
 	Kind Kind
-	More bool   // ToUser: a longer extension begins with these digits, so wait a little
+	More bool   // ToUser: something longer begins with these digits, so wait a little
 	User *User  // ToUser
 	Dial string // ToEmergency: what goes to the exchange, without the digit for outside calls
 }
 
-// Route tells what digits mean. Emergency numbers are looked at before everything
-// else and are complete at once. A trailing # ends the number.
+// Route tells what digits mean, and is asked anew with each that is dialled. Emergency
+// numbers are looked at before everything else and are complete at once. A trailing #
+// ends the number.
 func (n *Numbering) Route(digits string) Route {
 	digits, ended := strings.CutSuffix(digits, "#")
-	if has(n.emergency, digits) {
-		d := digits
-		if p := n.Plan.OutsidePrefix; p != "" && strings.HasPrefix(d, p) && has(n.emergency, d[1:]) {
-			d = d[1:]
-		}
-		return Route{Kind: ToEmergency, Dial: d}
+	if e, ok := n.emergency[digits]; ok {
+		return Route{Kind: ToEmergency, Dial: e}
 	}
-	more := !ended && (begins(n.exts, digits) || begins(n.emergency, digits))
-	if u := n.byExt[Ext(digits)]; u != nil {
+	more := !ended && n.more(digits)
+	switch u := n.byExt[Ext(digits)]; {
+	case u != nil:
 		return Route{Kind: ToUser, User: u, More: more}
-	}
-	if more {
+	case more:
 		return Route{Kind: Incomplete}
 	}
 	return Route{Kind: Unobtainable}
 }
 
-// has tells whether s stands in the sorted list.
-func has(list []string, s string) bool {
-	i := sort.SearchStrings(list, s)
-	return i < len(list) && list[i] == s
-}
-
-// begins tells whether something longer in the sorted list begins with s.
-func begins(list []string, s string) bool {
-	i := sort.SearchStrings(list, s)
-	for ; i < len(list) && strings.HasPrefix(list[i], s); i++ {
-		if len(list[i]) > len(s) {
-			return true
-		}
+// more tells whether something that can be dialled begins with digits and is longer.
+func (n *Numbering) more(digits string) bool {
+	i, exact := slices.BinarySearch(n.all, digits)
+	if exact {
+		i++ // nothing stands twice, and what is longer comes next
 	}
-	return false
+	return i < len(n.all) && strings.HasPrefix(n.all[i], digits)
 }
 
 // Lifeline gives what of the plan is needed to make calls: ports, extensions, country
-// and emergency numbers, and nothing that names a person.
+// and emergency numbers, and nothing that names a person. It is built up and not cut
+// down: a field that is added to a plan is left out until someone thinks of it.
 func (p *Plan) Lifeline() Plan {
-	l := Plan{Office: "Sotto", Country: p.Country, OutsidePrefix: p.OutsidePrefix, RingSeconds: p.RingSeconds,
-		Emergency: append([]string(nil), p.Emergency...)}
-	for _, u := range p.Users {
-		l.Users = append(l.Users, User{ID: u.ID, Name: "extension", Ext: u.Ext, Ports: append([]string(nil), u.Ports...)})
+	c := p.Clone()
+	l := Plan{Office: "Sotto", Country: c.Country, Emergency: c.Emergency, OutsidePrefix: c.OutsidePrefix, RingSeconds: c.RingSeconds}
+	for _, u := range c.Users {
+		l.Users = append(l.Users, User{ID: u.ID, Name: "extension", Ext: u.Ext, Ports: u.Ports})
 	}
-	for i, x := range p.Lines {
-		l.Lines = append(l.Lines, Line{Name: "line " + strconv.Itoa(i+1), Port: x.Port})
+	for _, x := range c.Lines {
+		l.Lines = append(l.Lines, Line{Name: x.Port, Port: x.Port})
 	}
 	return l
-}
-
-// FillIDs gives an id, made by next, to each user that has none.
-func (p *Plan) FillIDs(next func() UserID) {
-	for i := range p.Users {
-		if p.Users[i].ID == "" {
-			p.Users[i].ID = next()
-		}
-	}
 }

@@ -14,11 +14,11 @@ const (
 	MaxUsers     = 1000
 	MaxLines     = 64
 	MaxName      = 64 // characters of a name
-	MaxExt       = 8  // digits of an extension
-	MaxEmergency = 32
+	MaxExt       = 8  // digits of an extension or an emergency number
+	MaxEmergency = 32 // numbers beside the country's
 )
 
-// Validate gives nil or Problems: everything that is wrong.
+// Validate gives nil or Problems: everything that is wrong, without lines.
 func (p *Plan) Validate() error {
 	if l := p.problems(); len(l) > 0 {
 		return l
@@ -26,126 +26,171 @@ func (p *Plan) Validate() error {
 	return nil
 }
 
+// check collects the problems of one plan.
+type check struct {
+	*Plan
+	found     Problems
+	emergency []string          // every number of an emergency, own and the country's
+	ports     map[string]string // by label: the path that has it
+}
+
 func (p *Plan) problems() Problems {
-	var l Problems
-	add := func(text, path string, args ...any) {
-		l = append(l, Problem{Path: fmt.Sprintf(path, args...), Text: text})
-	}
-	if bad := badText(p.Office, true); bad != "" {
-		add(bad, "office")
-	}
+	c := &check{Plan: p, ports: map[string]string{}}
+	c.text(p.Office, "office")
 	land, ok := country.Lookup(p.Country)
 	if !ok {
-		add("must be a country code: one of "+strings.Join(country.Codes(), ", "), "country")
+		c.add("must be a country code: one of "+strings.Join(country.Codes(), ", "), "country")
 	}
 	if p.OutsidePrefix != "" && (len(p.OutsidePrefix) != 1 || !digits(p.OutsidePrefix)) {
-		add("must be one digit, or left out", "outside_prefix")
+		c.add("must be one digit, or left out", "outside_prefix")
 	}
 	if p.RingSeconds != 0 && (p.RingSeconds < 10 || p.RingSeconds > 300) {
-		add("must be from 10 to 300, or left out", "ring_seconds")
-	}
-	emergency := p.Emergency
-	if len(p.Emergency) > MaxEmergency {
-		add("has more than 32 numbers", "emergency")
-	}
-	for i, e := range p.Emergency {
-		if len(e) < 2 || len(e) > MaxExt || !digits(e) {
-			add("must be 2 to 8 digits", "emergency[%d]", i)
-		}
+		c.add("must be from 10 to 300, or left out", "ring_seconds")
 	}
 	if ok {
-		emergency = append(append([]string(nil), emergency...), land.Emergency...)
+		c.emergency = append(c.emergency, land.Emergency...)
 	}
+	c.ownEmergency()
+	c.users()
+	c.lines()
+	return c.found
+}
 
-	if len(p.Users) > MaxUsers {
-		add("has more than 1000 users", "users")
+// add notes a problem at the path that format and args make.
+func (c *check) add(text, format string, args ...any) {
+	c.found = append(c.found, Problem{Path: fmt.Sprintf(format, args...), Text: text})
+}
+
+// ownEmergency also refuses numbers that begin with one another: the shorter is put
+// through as soon as it is dialled, so the longer could never be.
+func (c *check) ownEmergency() {
+	if len(c.Emergency) > MaxEmergency {
+		c.add(fmt.Sprintf("has more than %d numbers", MaxEmergency), "emergency")
 	}
-	ports := map[string]string{} // label to the path that has it
+	for i, e := range c.Emergency[:min(len(c.Emergency), MaxEmergency)] {
+		if len(e) < 2 || len(e) > MaxExt || !digits(e) {
+			c.add(fmt.Sprintf("must be 2 to %d digits", MaxExt), "emergency[%d]", i)
+			continue
+		}
+		for _, other := range c.emergency {
+			if e != other && strings.HasPrefix(e, other) {
+				c.add("begins with another emergency number, so it could never be dialled", "emergency[%d]", i)
+				break
+			}
+			if e != other && strings.HasPrefix(other, e) {
+				c.add("is the beginning of another emergency number, which could then never be dialled", "emergency[%d]", i)
+				break
+			}
+		}
+		c.emergency = append(c.emergency, e)
+	}
+}
+
+func (c *check) users() {
+	if len(c.Users) > MaxUsers {
+		c.add(fmt.Sprintf("has more than %d users", MaxUsers), "users")
+	}
 	exts := map[Ext]int{}
 	ids := map[UserID]int{}
-	claim := func(label, path string) {
-		switch bad := badText(label, true); {
-		case bad != "":
-			add(bad, "%s", path)
-		case ports[label] != "":
-			add("this port is also that of "+ports[label], "%s", path)
-		default:
-			ports[label] = path
-		}
-	}
-	for i := range p.Users {
-		u := &p.Users[i]
+	for i := range c.Users[:min(len(c.Users), MaxUsers)] {
+		u := &c.Users[i]
 		at := fmt.Sprintf("users[%d]", i)
-		if bad := badText(u.Name, true); bad != "" {
-			add(bad, "%s.name", at)
-		}
-		if len(u.ID) > MaxName {
-			add("is longer than 64 characters", "%s.id", at)
-		}
-		if u.ID != "" {
+		c.text(u.Name, at+".name")
+		if u.ID != "" && c.text(string(u.ID), at+".id") {
 			if k, twice := ids[u.ID]; twice {
-				add(fmt.Sprintf("is also that of users[%d]", k), "%s.id", at)
+				c.add(fmt.Sprintf("is also the id of users[%d]", k), "%s.id", at)
 			}
 			ids[u.ID] = i
 		}
-		if !digits(string(u.Ext)) || len(u.Ext) < 1 || len(u.Ext) > MaxExt {
-			add("must be 1 to 8 digits", "%s.ext", at)
+		if bad := c.badExt(u.Ext); bad != "" {
+			c.add(bad, "%s.ext", at)
+		} else if k, twice := exts[u.Ext]; twice {
+			c.add(fmt.Sprintf("is also the extension of users[%d]", k), "%s.ext", at)
 		} else {
-			if k, twice := exts[u.Ext]; twice {
-				add(fmt.Sprintf("is also the extension of users[%d]", k), "%s.ext", at)
-			}
 			exts[u.Ext] = i
-			for _, e := range emergency {
-				if strings.HasPrefix(string(u.Ext), e) {
-					add("begins with an emergency number, so it could never be reached", "%s.ext", at)
-					break
-				}
-				if strings.HasPrefix(e, string(u.Ext)) {
-					add("is the beginning of an emergency number, which would then have to wait", "%s.ext", at)
-					break
-				}
-			}
-			if p.OutsidePrefix != "" && strings.HasPrefix(string(u.Ext), p.OutsidePrefix) {
-				add("begins with the digit for outside calls", "%s.ext", at)
-			}
 		}
 		for j, label := range u.Ports {
-			claim(label, fmt.Sprintf("%s.ports[%d]", at, j))
+			c.port(label, fmt.Sprintf("%s.ports[%d]", at, j))
 		}
 	}
-	if len(p.Lines) > MaxLines {
-		add("has more than 64 lines", "lines")
+}
+
+func (c *check) badExt(x Ext) string {
+	s := string(x)
+	switch {
+	case s == "":
+		return "is missing or empty"
+	case len(s) > MaxExt || !digits(s):
+		return fmt.Sprintf("must be 1 to %d digits and nothing else", MaxExt)
+	}
+	for _, e := range c.emergency {
+		if strings.HasPrefix(s, e) {
+			return "is an emergency number or begins with one, so it could never be reached"
+		}
+		if strings.HasPrefix(e, s) {
+			return "is the beginning of an emergency number: who dials that slowly would reach this extension instead"
+		}
+	}
+	if len(c.OutsidePrefix) == 1 && strings.HasPrefix(s, c.OutsidePrefix) {
+		return "begins with the digit for outside calls"
+	}
+	return ""
+}
+
+func (c *check) lines() {
+	if len(c.Lines) > MaxLines {
+		c.add(fmt.Sprintf("has more than %d lines", MaxLines), "lines")
 	}
 	names := map[string]int{}
-	for i := range p.Lines {
-		x := &p.Lines[i]
+	for i := range c.Lines[:min(len(c.Lines), MaxLines)] {
+		x := &c.Lines[i]
 		at := fmt.Sprintf("lines[%d]", i)
-		if bad := badText(x.Name, true); bad != "" {
-			add(bad, "%s.name", at)
-		} else if k, twice := names[x.Name]; twice {
-			add(fmt.Sprintf("is also the name of lines[%d]", k), "%s.name", at)
+		if c.text(x.Name, at+".name") {
+			if k, twice := names[x.Name]; twice {
+				c.add(fmt.Sprintf("is also the name of lines[%d]", k), "%s.name", at)
+			}
+			names[x.Name] = i
 		}
-		names[x.Name] = i
-		claim(x.Port, at+".port")
+		c.port(x.Port, at+".port")
 	}
-	return l
+}
+
+// port claims the port of a label for path: a port has one owner.
+func (c *check) port(label, path string) {
+	if !c.text(label, path) {
+		return
+	}
+	if other := c.ports[label]; other != "" {
+		c.add("this port is also that of "+other, "%s", path)
+		return
+	}
+	c.ports[label] = path
+}
+
+// text checks a name, which must be there.
+func (c *check) text(s, path string) bool {
+	bad := badText(s)
+	if bad != "" {
+		c.add(bad, "%s", path)
+	}
+	return bad == ""
 }
 
 // badText tells what is wrong with a name, or "".
-func badText(s string, required bool) string {
+func badText(s string) string {
 	switch {
-	case s == "" && required:
-		return "is missing"
+	case s == "":
+		return "is missing or empty"
 	case !utf8.ValidString(s):
 		return "is not UTF-8 text"
 	case utf8.RuneCountInString(s) > MaxName:
-		return "is longer than 64 characters"
+		return fmt.Sprintf("is longer than %d characters", MaxName)
 	case strings.TrimSpace(s) != s:
 		return "begins or ends with a space"
 	}
 	for _, r := range s {
-		if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' {
-			return "holds a control character"
+		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == '\u2028' || r == '\u2029' || r == '\ufeff' {
+			return "holds a control character, which cannot be seen"
 		}
 	}
 	return ""
