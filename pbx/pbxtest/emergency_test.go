@@ -1,6 +1,8 @@
 package pbxtest
 
 import (
+	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -10,6 +12,24 @@ import (
 	"sotto/board/sim/exchange"
 	"sotto/pbx"
 )
+
+// tape keeps what an ear hears.
+type tape struct {
+	mu  sync.Mutex
+	pcm []int16
+}
+
+func (t *tape) add(f *board.Frame) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.pcm = append(t.pcm, f[:]...)
+}
+
+func (t *tape) last(n int) []int16 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.Clone(t.pcm[max(0, len(t.pcm)-n):])
+}
 
 // TestEmergencyReachesTheExchange: the digits arrive at the exchange, whoever answers
 // there and the caller hear each other, and the call ends from either side.
@@ -24,8 +44,8 @@ func TestEmergencyReachesTheExchange(t *testing.T) {
 				for _, l := range o.Board.Lines {
 					l.SetFar(exchange.Far{Digits: 3, Delay: 500 * time.Millisecond, Rings: 1, Voice: exchange.Voice{Hz: voice, Level: -16}})
 				}
-				var ear []int16
-				o.Board.Room.Set("101").Tap(func(_ time.Time, _, f *board.Frame) { ear = append(ear, f[:]...) })
+				ear := &tape{}
+				o.Board.Room.Set("101").Tap(func(_ time.Time, _, f *board.Frame) { ear.add(f) })
 				o.Do(t, "101 lifts")
 				o.Do(t, "101 hears dial")
 				began := time.Now()
@@ -46,7 +66,7 @@ func TestEmergencyReachesTheExchange(t *testing.T) {
 					}
 				}
 				o.Do(t, "wait 2s")
-				if l := exchange.Level(ear[len(ear)-4000:], voice); l < -30 {
+				if l := exchange.Level(ear.last(4000), voice); l < -30 {
 					t.Errorf("%s: the caller hears the centre at %.0f dBm0", country, l)
 				}
 				if l := line.Level(sim.MarkerHz(0)); l < -30 {

@@ -4,6 +4,8 @@ import (
 	"flag"
 	"math"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -28,7 +30,7 @@ func TestHourCall(t *testing.T) {
 		defer o.Stop(t)
 		o.Do(t, "101 lifts", "101 hears dial", "101 dials 102", "102 rings", "102 lifts", "101 and 102 talk")
 		// Both voices must be there in every second of it.
-		gaps := 0
+		var gaps atomic.Int64
 		for _, name := range []string{"101", "102"} {
 			var frames, loud int
 			o.Board.Room.Set(name).Tap(func(_ time.Time, _, ear *board.Frame) {
@@ -37,7 +39,7 @@ func TestHourCall(t *testing.T) {
 				}
 				if frames++; frames%100 == 0 {
 					if loud < 99 {
-						gaps++
+						gaps.Add(1)
 					}
 					loud = 0
 				}
@@ -49,8 +51,8 @@ func TestHourCall(t *testing.T) {
 		o.Board.Room.Set("102").Tap(nil)
 		o.Do(t, "101 and 102 talk", "101 hangs up")
 		time.Sleep(2 * time.Second)
-		if gaps > 0 {
-			t.Errorf("the voices were gone in %d seconds", gaps)
+		if n := gaps.Load(); n > 0 {
+			t.Errorf("the voices were gone in %d seconds", n)
 		}
 		l := o.Records.List()
 		if len(l) != 1 || math.Abs((l[0].Talked-length).Seconds()) > 1 {
@@ -77,12 +79,12 @@ func TestMouthToEar(t *testing.T) {
 		o := Start(t, Scene{Country: "DE", Stations: 2})
 		defer o.Stop(t)
 		o.Do(t, "101 lifts", "101 hears dial", "101 dials 102", "102 rings", "102 lifts", "101 and 102 talk", "101 hushes & 102 hushes", "wait 500ms")
-		said, heard := time.Time{}, time.Time{}
-		find := func(into *time.Time) func(time.Time, *board.Frame) {
+		var said, heard atomic.Int64 // UnixNano
+		find := func(into *atomic.Int64) func(time.Time, *board.Frame) {
 			return func(start time.Time, f *board.Frame) {
 				for i, v := range f {
-					if v > 3000 && into.IsZero() {
-						*into = start.Add(time.Duration(i) * time.Second / board.SampleRate)
+					if v > 3000 {
+						into.CompareAndSwap(0, start.Add(time.Duration(i)*time.Second/board.SampleRate).UnixNano())
 					}
 				}
 			}
@@ -94,9 +96,9 @@ func TestMouthToEar(t *testing.T) {
 		click[37] = 20000
 		o.Board.Room.Set("101").Say(click)
 		time.Sleep(time.Second)
-		delay := heard.Sub(said)
+		delay := time.Duration(heard.Load() - said.Load())
 		t.Logf("mouth to ear: %v", delay)
-		if said.IsZero() || heard.IsZero() || delay > 20*time.Millisecond || delay <= 0 {
+		if said.Load() == 0 || heard.Load() == 0 || delay > 20*time.Millisecond || delay <= 0 {
 			t.Errorf("mouth to ear %v, want at most 20 ms", delay)
 		}
 		o.Do(t, "101 hangs up", "102 hangs up", "wait 2s")
@@ -117,9 +119,16 @@ func TestDelays(t *testing.T) {
 			a, b := Name(2+2*i), Name(3+2*i)
 			o.Do(t, a+" lifts", a+" hears dial", a+" dials "+b, b+" rings", b+" lifts", a+" and "+b+" talk")
 		}
+		var mu sync.Mutex
 		var events []sim.Event
-		o.Board.Room.Follow(func(e sim.Event) { events = append(events, e) })
+		o.Board.Room.Follow(func(e sim.Event) {
+			mu.Lock()
+			defer mu.Unlock()
+			events = append(events, e)
+		})
 		find := func(what sim.What, who string, since time.Time) time.Duration {
+			mu.Lock()
+			defer mu.Unlock()
 			for _, e := range events {
 				if e.What == what && e.Who == who && !e.At.Before(since) {
 					return e.At.Sub(since)
@@ -130,7 +139,9 @@ func TestDelays(t *testing.T) {
 		var tone, ring, talk []time.Duration
 		a, b := o.Board.Room.Set("101"), o.Board.Room.Set("102")
 		for i := range rounds {
+			mu.Lock()
 			events = events[:0]
+			mu.Unlock()
 			time.Sleep(time.Duration(i) * 1370 * time.Microsecond)
 			o.Do(t, "101 lifts")
 			lifted := a.Moved()

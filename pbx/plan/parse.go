@@ -60,15 +60,11 @@ func Parse(data []byte) (Plan, error) {
 		return Plan{}, Problems{{Line: r.errLine(), Text: r.plain(err)}}
 	}
 	var p Plan
-	f := filler{lines: map[string]int{}}
+	f := filler{lines: map[string]int{}, wrong: map[string]bool{}}
 	f.fill("", root, reflect.ValueOf(&p).Elem())
-	told := map[string]bool{}
-	for _, x := range f.problems {
-		told[x.Path] = true
-	}
 	for _, x := range p.problems() {
-		if !told[x.Path] { // a field of the wrong type is empty here: one sentence is enough
-			x.Line = f.line(x.Path)
+		if line, ok := f.place(x.Path); ok {
+			x.Line = line
 			f.problems = append(f.problems, x)
 		}
 	}
@@ -104,22 +100,32 @@ func foreign(data []byte) (at int, text string) {
 
 // filler puts JSON into a plan and notes everything that does not fit.
 type filler struct {
-	lines    map[string]int // by path
+	lines    map[string]int  // by path
+	wrong    map[string]bool // paths of what is of the wrong type
 	problems Problems
 }
 
-// line gives the line of a path; for a field that is left out, that of what it is missing in.
-func (f *filler) line(path string) int {
-	for {
-		if l, ok := f.lines[path]; ok {
-			return l
+// place gives the line of a path: for a field that is left out, that of what it is
+// missing in. It is false for what is empty only because it is of the wrong type, or
+// within something that is: one sentence about that is enough.
+func (f *filler) place(path string) (line int, ok bool) {
+	for at := path; ; at = at[:max(strings.LastIndexAny(at, ".["), 0)] {
+		if f.wrong[at] {
+			return 0, false
 		}
-		path = path[:max(strings.LastIndexAny(path, ".["), 0)]
+		if line == 0 {
+			line = f.lines[at]
+		}
+		if at == "" {
+			return line, true
+		}
 	}
 }
 
 func (f *filler) add(path string, line int, text string) {
-	f.problems = append(f.problems, Problem{path, line, text})
+	if len(f.problems) <= MaxProblems { // they come in order of line: more are not shown
+		f.problems = append(f.problems, Problem{path, line, text})
+	}
 }
 
 // fill puts n into v, which stands at path.
@@ -157,6 +163,7 @@ func (f *filler) fill(path string, n node, v reflect.Value) {
 	default:
 		panic("plan: a field of a kind that Parse does not know: " + v.Kind().String())
 	}
+	f.wrong[path] = true
 	f.add(path, n.line, "must be "+want)
 }
 

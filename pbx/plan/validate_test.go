@@ -1,0 +1,139 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"sotto/pbx/country"
+)
+
+// office gives a valid plan of a German office with two users and two lines.
+func office() Plan {
+	return Plan{Office: "Office", Country: "DE", OutsidePrefix: "0",
+		Users: []User{{ID: "a", Name: "Anna", Ext: "201", Ports: []string{"FXS 1", "FXS 2"}}, {ID: "b", Name: "Boris", Ext: "202"}},
+		Lines: []Line{{"Amt 1", "FXO 1"}, {"Amt 2", "FXO 2"}},
+	}
+}
+
+// TestValidate changes one thing at a time: exactly that is told.
+func TestValidate(t *testing.T) {
+	const (
+		missing   = "is missing or empty"
+		space     = "begins or ends with a space"
+		control   = "holds a control character, which cannot be seen"
+		long      = "is longer than 64 characters"
+		ext       = "must be 1 to 8 digits and nothing else"
+		emergency = "is an emergency number or begins with one, so it could never be reached"
+		beginning = "is the beginning of an emergency number: who dials that slowly would reach this extension instead"
+	)
+	codes := "must be a country code: one of " + strings.Join(country.Codes(), ", ")
+	for _, c := range []struct {
+		change     func(p *Plan)
+		path, text string // empty: nothing is wrong
+	}{
+		{func(p *Plan) {}, "", ""},
+		{func(p *Plan) { *p = Plan{Office: "Office", Country: "US"} }, "", ""},
+		{func(p *Plan) { p.Office = "" }, "office", missing},
+		{func(p *Plan) { p.Office = "Büro " }, "office", space},
+		{func(p *Plan) { p.Office = "\u00a0Büro" }, "office", space},
+		{func(p *Plan) { p.Office = "a\tb" }, "office", control},
+		{func(p *Plan) { p.Office = "a\x7fb" }, "office", control},
+		{func(p *Plan) { p.Office = "a\u2028b" }, "office", control},
+		{func(p *Plan) { p.Office = "a\u202eb" }, "office", control}, // the rest would be shown from right to left
+		{func(p *Plan) { p.Office = "a\xffb" }, "office", "is not UTF-8 text"},
+		{func(p *Plan) { p.Office = strings.Repeat("ü", 64) }, "", ""},
+		{func(p *Plan) { p.Office = strings.Repeat("ü", 65) }, "office", long},
+		{func(p *Plan) { p.Country = "" }, "country", codes},
+		{func(p *Plan) { p.Country = "Germany" }, "country", codes},
+		{func(p *Plan) { p.Country = "de" }, "", ""},
+		{func(p *Plan) { p.OutsidePrefix = "" }, "", ""},
+		{func(p *Plan) { p.OutsidePrefix = "00" }, "outside_prefix", "must be one digit, or left out"},
+		{func(p *Plan) { p.OutsidePrefix = "*" }, "outside_prefix", "must be one digit, or left out"},
+		{func(p *Plan) { p.RingSeconds = 10 }, "", ""},
+		{func(p *Plan) { p.RingSeconds = 300 }, "", ""},
+		{func(p *Plan) { p.RingSeconds = 9 }, "ring_seconds", "must be from 10 to 300, or left out"},
+		{func(p *Plan) { p.RingSeconds = 301 }, "ring_seconds", "must be from 10 to 300, or left out"},
+		{func(p *Plan) { p.RingSeconds = -60 }, "ring_seconds", "must be from 10 to 300, or left out"},
+
+		{func(p *Plan) { p.Emergency = []string{"19222", "112", "19222"} }, "", ""},
+		{func(p *Plan) { p.Emergency = []string{"19222", "1"} }, "emergency[1]", "must be 2 to 8 digits"},
+		{func(p *Plan) { p.Emergency = []string{""} }, "emergency[0]", "must be 2 to 8 digits"},
+		{func(p *Plan) { p.Emergency = []string{"123456789"} }, "emergency[0]", "must be 2 to 8 digits"},
+		{func(p *Plan) { p.Emergency = []string{"+491"} }, "emergency[0]", "must be 2 to 8 digits"},
+		{func(p *Plan) { p.Emergency = []string{"1122"} }, "emergency[0]", "begins with another emergency number, so it could never be dialled"},
+		{func(p *Plan) { p.Emergency = []string{"11"} }, "emergency[0]", "is the beginning of another emergency number, which could then never be dialled"},
+		{func(p *Plan) { p.Emergency = []string{"300", "30"} }, "emergency[1]", "is the beginning of another emergency number, which could then never be dialled"},
+		{func(p *Plan) { p.Emergency = slices.Repeat([]string{"300"}, 33) }, "emergency", "has more than 32 numbers"},
+
+		{func(p *Plan) { p.Users[1].Name = "" }, "users[1].name", missing},
+		{func(p *Plan) { p.Users[1].Name = "Anna" }, "", ""},
+		{func(p *Plan) { p.Users[1].ID = "" }, "", ""},
+		{func(p *Plan) { p.Users[0].ID, p.Users[1].ID = "", "" }, "", ""},
+		{func(p *Plan) { p.Users[1].ID = "a" }, "users[1].id", "is also the id of users[0]"},
+		{func(p *Plan) { p.Users[1].ID = UserID(strings.Repeat("x", 65)) }, "users[1].id", long},
+		{func(p *Plan) { p.Users[1].ID = "a\x00" }, "users[1].id", control},
+		{func(p *Plan) { p.Users[1].Ext = "" }, "users[1].ext", missing},
+		{func(p *Plan) { p.Users[1].Ext = "12345678" }, "", ""},
+		{func(p *Plan) { p.Users[1].Ext = "123456789" }, "users[1].ext", ext},
+		{func(p *Plan) { p.Users[1].Ext = "20 2" }, "users[1].ext", ext},
+		{func(p *Plan) { p.Users[1].Ext = "*2" }, "users[1].ext", ext},
+		{func(p *Plan) { p.Users[1].Ext = "２" }, "users[1].ext", ext}, // a wide digit
+		{func(p *Plan) { p.Users[1].Ext = "201" }, "users[1].ext", "is also the extension of users[0]"},
+		{func(p *Plan) { p.Users[1].Ext = "2" }, "", ""},
+		{func(p *Plan) { p.Users[1].Ext = "2012" }, "", ""},
+		{func(p *Plan) { p.Users[1].Ext = "112" }, "users[1].ext", emergency},
+		{func(p *Plan) { p.Users[1].Ext = "1104" }, "users[1].ext", emergency},
+		{func(p *Plan) { p.Users[1].Ext = "1" }, "users[1].ext", beginning},
+		{func(p *Plan) { p.Users[1].Ext = "11" }, "users[1].ext", beginning},
+		{func(p *Plan) { p.Users[1].Ext = "911" }, "", ""}, // tolerated here: it gives way
+		{func(p *Plan) { p.Users[1].Ext = "91" }, "", ""},
+		{func(p *Plan) { p.Emergency = []string{"202"} }, "users[1].ext", emergency},
+		{func(p *Plan) { p.Emergency = []string{"2025"} }, "users[1].ext", beginning},
+		{func(p *Plan) { p.Users[1].Ext = "0" }, "users[1].ext", "begins with the digit for outside calls"},
+		{func(p *Plan) { p.Users[1].Ext = "0201" }, "users[1].ext", "begins with the digit for outside calls"},
+		{func(p *Plan) { p.Users[1].Ext, p.OutsidePrefix = "0201", "" }, "", ""},
+		{func(p *Plan) { p.Users[1].Ports = []string{""} }, "users[1].ports[0]", missing},
+		{func(p *Plan) { p.Users[1].Ports = []string{"FXS 3", "FXS 3"} }, "users[1].ports[1]", "this port is also that of users[1].ports[0]"},
+		{func(p *Plan) { p.Users[1].Ports = []string{"FXS 2"} }, "users[1].ports[0]", "this port is also that of users[0].ports[1]"},
+		{func(p *Plan) { p.Lines[0].Port = "FXS 1" }, "lines[0].port", "this port is also that of users[0].ports[0]"},
+		{func(p *Plan) { p.Lines[1].Port = "FXO 1" }, "lines[1].port", "this port is also that of lines[0].port"},
+		{func(p *Plan) { p.Lines[1].Port = "" }, "lines[1].port", missing},
+		{func(p *Plan) { p.Lines[1].Name = "" }, "lines[1].name", missing},
+		{func(p *Plan) { p.Lines[1].Name = "Amt 1" }, "lines[1].name", "is also the name of lines[0]"},
+		{func(p *Plan) { p.Users = users(1000) }, "", ""},
+		{func(p *Plan) { p.Users = users(1001) }, "users", "has more than 1000 users"},
+		{func(p *Plan) { p.Lines = lines(64) }, "", ""},
+		{func(p *Plan) { p.Lines = lines(65) }, "lines", "has more than 64 lines"},
+	} {
+		p := office()
+		c.change(&p)
+		var want []string
+		if c.path != "" {
+			want = []string{c.path + ": " + c.text}
+		}
+		if got := told(p.Validate()); !slices.Equal(got, want) {
+			t.Errorf("told %q, want %q", got, want)
+		}
+		if _, err := Compile(p); !slices.Equal(told(err), want) {
+			t.Errorf("Compile tells %q, want %q", told(err), want)
+		}
+	}
+}
+
+func users(n int) []User {
+	l := make([]User, n)
+	for i := range l {
+		l[i] = User{ID: UserID(fmt.Sprint("u", i)), Name: "Person", Ext: Ext(fmt.Sprint(20000 + i))}
+	}
+	return l
+}
+
+func lines(n int) []Line {
+	l := make([]Line, n)
+	for i := range l {
+		l[i] = Line{fmt.Sprint("line ", i), fmt.Sprint("FXO ", i)}
+	}
+	return l
+}
