@@ -29,6 +29,7 @@ var rooms = []struct {
 	{"board/sim", []string{"board"}, nil, "plugs telephones into models on the shipping board; knows nothing of calls"},
 	{"board/sim/ear", []string{"board"}, nil, "an independent judge of tones: it shares no code with what makes them"},
 	{"board/sim/exchange", []string{"board", "board/chipsim"}, nil, "an independent judge of what is dialled"},
+	{"board/sim/display", []string{"board"}, nil, "an independent judge of caller ID"},
 	{"board/sim/wav", []string{"board"}, nil, "pure"},
 	{"board/boardtest", []string{"board"}, nil, "holds for every board, so it knows none"},
 	{"pbx", []string{"board", "pbx"}, nil, "call control sees the vocabulary of the board, never a driver"},
@@ -38,6 +39,7 @@ var rooms = []struct {
 	{"pbx/country", []string{"board", "pbx/media/tone"}, nil, "data; physical terms of the board and tones"},
 	{"pbx/plan", []string{"pbx/country"}, nil, "a value and its rules"},
 	{"pbx/media", []string{"board", "pbx/media"}, nil, "the voice plane knows nothing of calls"},
+	{"pbx/media/fsk", []string{"board", "pbx/country", "pbx/number", "pbx/media/dtmf"}, nil, "pure; tells a display who calls, in the style of a country"},
 	{"pbx/media/tone", []string{"board"}, nil, "pure"},
 	{"pbx/media/dtmf", []string{"board"}, nil, "pure"},
 	{"pbx/media/g711", []string{}, nil, "pure"},
@@ -51,9 +53,10 @@ var rooms = []struct {
 
 // The packages that may reach the digits of a number.
 var mayReveal = map[string]string{
-	"pbx/number":  "defines it",
-	"storage":     "seals numbers, and masks them for those who may not see them",
-	"pbx/pbxtest": "prints records of scenarios; for tests only",
+	"pbx/number":    "defines it",
+	"pbx/media/fsk": "sends the number to the display of the telephone that it calls",
+	"storage":       "seals numbers, and masks them for those who may not see them",
+	"pbx/pbxtest":   "prints records of scenarios; for tests only",
 }
 
 // What no package above pbx may reach except through storage.As, and what nobody imports.

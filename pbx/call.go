@@ -130,6 +130,7 @@ func (s *Switch) callUser(l *leg, c *call, u *plan.User) {
 	}
 	for _, b := range append([]*leg(nil), c.ringing...) {
 		if b.state == Alerting { // an earlier one may just have answered
+			s.announce(b, c.from)
 			s.hook(b.st, s.now, analog.Ring)
 		}
 	}
@@ -152,6 +153,12 @@ func (s *Switch) answer(b *leg, _ legArg) {
 	c.ringing = nil
 	s.move(b, Talking, 0)
 	s.tell(c.caller, FarAnswered, legArg{})
+}
+
+// farAnswered: the party that l called lifted its handset.
+func (s *Switch) farAnswered(l *leg, a legArg) {
+	s.talk(l, a)
+	s.turn(l.st)
 }
 
 func (s *Switch) talk(l *leg, _ legArg) { s.move(l, Talking, 0) }
@@ -280,6 +287,7 @@ func (s *Switch) end(c *call, o Outcome, cause Cause, at time.Time) {
 		return
 	}
 	c.ended = true
+	s.unturn(c.caller.st)
 	if at.IsZero() || at.Before(c.began) {
 		at = s.now
 	}

@@ -94,6 +94,11 @@ func (s *Switch) recallHeld(l *leg, a legArg) {
 	st.active = l
 	l.recall = true
 	s.move(l, Alerting, l.call.numbers.Ring)
+	from := l.call.from
+	if l == l.call.caller {
+		from = l.call.to
+	}
+	s.announce(l, from)
 	s.hook(st, s.now, analog.Ring)
 }
 

@@ -3,6 +3,7 @@ package pbx
 import (
 	"time"
 
+	"sotto/pbx/media"
 	"sotto/pbx/media/tone"
 	"sotto/pbx/plan"
 	"sotto/pbx/table"
@@ -64,9 +65,10 @@ type leg struct {
 	call     *call // nil before dialling is complete and after the call ended
 	numbers  *plan.Numbering
 	digits   []byte
-	tone     *tone.Tone // Listening: what is heard
-	run      uint32     // of the tone: rises whenever a tone begins
-	recall   bool       // Dialling with a held call, or Alerting by one's own held call
+	tone     *tone.Tone  // Listening: what is heard
+	run      uint32      // of the tone: rises whenever a tone begins
+	clip     *media.Clip // Alerting: the caller's number for the display
+	recall   bool        // Dialling with a held call, or Alerting by one's own held call
 }
 
 // call joins a caller's leg with the legs it rings or talks to.
@@ -124,7 +126,7 @@ func init() {
 			gone,
 		}},
 		legRow{State: Waiting, Limit: "the office's ringing time", Moves: legMoves{
-			{On: FarAnswered, Do: (*Switch).talk, Next: []LegState{Talking}},
+			{On: FarAnswered, Do: (*Switch).farAnswered, Next: []LegState{Talking}},
 			{On: FarLeft, Do: (*Switch).refused, Next: []LegState{Listening}},
 			{On: GotTimeout, Do: (*Switch).noAnswer, Next: []LegState{Listening}},
 			{On: GotFlash, Do: (*Switch).flashBack, Next: []LegState{Gone}, Note: "back to the held call; without one, nothing"},
@@ -136,6 +138,7 @@ func init() {
 			{On: FarLeft, Do: (*Switch).stopAlerting, Next: []LegState{Gone}},
 			{On: GotTimeout, Do: (*Switch).recallOver, Next: []LegState{Gone}, Note: "own recall only"},
 			{On: GotHangUp, Do: (*Switch).alertFailed, Next: []LegState{Gone}, Note: "the port failed"},
+			stay(GotDigit, "late, of the leg before"),
 		}},
 		legRow{State: Talking, Moves: legMoves{
 			{On: GotFlash, Do: (*Switch).flashHold, Next: []LegState{Holding}, Note: "holds; with another call held, swaps"},

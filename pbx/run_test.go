@@ -78,7 +78,7 @@ func TestCrashTells(t *testing.T) {
 		var log bytes.Buffer
 		b := newBench(t)
 		events, digits := make(chan board.Event, 8), make(chan media.Digit, 8)
-		b.log = slog.New(slog.NewTextHandler(&log, nil))
+		b.Switch.log = slog.New(slog.NewTextHandler(&log, nil))
 		b.cfg.Events, b.cfg.Digits = events, digits
 		b.cfg.Signal = func(_ board.Port, s board.Signal) {
 			if s.Kind == board.Ring {

@@ -7,6 +7,8 @@ import (
 	"sotto/pbx/analog"
 	"sotto/pbx/country"
 	"sotto/pbx/media"
+	"sotto/pbx/media/fsk"
+	"sotto/pbx/number"
 	"sotto/pbx/plan"
 )
 
@@ -19,6 +21,67 @@ type station struct {
 	user   *plan.User // by the present plan, nil when it has none
 	active *leg
 	held   *leg
+
+	reversed bool // for the call under way
+}
+
+// turn reverses the line when the called party answered, if its user wants that; unturn
+// ends it with the call.
+func (s *Switch) turn(st *station) {
+	if st.user != nil && st.user.ReverseOnAnswer && !st.reversed {
+		st.reversed = true
+		s.signal(st.port, board.Reverse)
+	}
+}
+
+func (s *Switch) unturn(st *station) {
+	if st.reversed {
+		st.reversed = false
+		s.signal(st.port, board.Idle)
+	}
+}
+
+// announce prepares the caller's number for the display of b's telephone.
+func (s *Switch) announce(b *leg, from Party) {
+	b.clip = nil
+	c := b.numbers.Country
+	style, ok := fsk.StyleFor(c.CallerID.Modem, c.CallerID.Alert, c.Code)
+	if ok {
+		caller := fsk.Caller{Reason: fsk.Unavailable}
+		if n, err := number.Parse(string(from.Ext)); err == nil && from.Ext != "" {
+			caller = fsk.Caller{Number: n}
+		}
+		if u := b.numbers.User(from.User); u != nil {
+			caller.Name = u.Name
+		}
+		samples, err := fsk.Clip(style, caller, s.now)
+		if err != nil {
+			s.log.Warn("caller not announced", "port", b.st.label, "why", err)
+		} else {
+			b.clip = &media.Clip{Samples: samples}
+			b.run++
+		}
+	}
+	var length time.Duration
+	if b.clip != nil {
+		length = time.Duration(len(b.clip.Samples)) * time.Second / board.SampleRate
+	}
+	b.st.hook.SetData(length)
+}
+
+// announcement gives the times that go with a country's way to announce a caller
+// (GR-30: at least 500 ms after the first ring; EN 300 659-1: 100 ms after a reversal,
+// 200 ms before the ring).
+func announcement(c *country.Country) analog.Announce {
+	switch c.CallerID.Alert {
+	case country.AfterFirstRing:
+		return analog.Announce{Lead: 600 * time.Millisecond, Guard: 300 * time.Millisecond}
+	case country.ReversalAndDTAS:
+		return analog.Announce{Before: true, Reverse: true, Lead: 150 * time.Millisecond, Guard: 300 * time.Millisecond}
+	case country.Reversal:
+		return analog.Announce{Before: true, Reverse: true, Lead: 300 * time.Millisecond, Guard: 300 * time.Millisecond}
+	}
+	return analog.Announce{}
 }
 
 // party names the station's user for a record; a port without one has none.
@@ -30,7 +93,7 @@ func (st *station) media() media.Port { return media.Port(st.port) }
 func timing(c *country.Country) analog.Timing {
 	return analog.Timing{
 		Lift: c.Timers.Lift, PulseMin: c.Pulse.BreakMin, PulseMax: c.Pulse.BreakMax, InterDigit: c.Pulse.InterDigit,
-		FlashMin: c.Flash.Min, FlashMax: c.Flash.Max, Clear: c.CPC.Send, Cadence: c.Ring, Digits: c.Pulse.Digits,
+		FlashMin: c.Flash.Min, FlashMax: c.Flash.Max, Clear: c.CPC.Send, Cadence: c.Ring, Digits: c.Pulse.Digits, Announce: announcement(c),
 	}
 }
 

@@ -161,7 +161,13 @@ func (s *Switch) derive() *media.Patch {
 	p := &media.Patch{Ears: make([]media.Ear, 0, len(s.legs)+len(s.lines))}
 	for _, st := range s.stations {
 		l := st.active
-		if l == nil || l.state == Alerting {
+		if l == nil {
+			continue
+		}
+		if l.state == Alerting {
+			if st.hook.State() == analog.Sending {
+				p.Ears = append(p.Ears, media.Ear{Port: st.media(), Clip: l.clip, Run: l.run})
+			}
 			continue
 		}
 		ear := media.Ear{Port: st.media(), Run: l.run}

@@ -1,12 +1,13 @@
 package pbx
 
 import (
+	"bytes"
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -37,6 +38,7 @@ type bench struct {
 	records []Record
 	now     time.Time
 	seq     uint32
+	log     *bytes.Buffer
 }
 
 func (b *bench) Append(r Record) { b.records = append(b.records, r) }
@@ -58,7 +60,7 @@ func testPlan(t testing.TB) *plan.Numbering {
 }
 
 func newBench(t testing.TB) *bench {
-	b := &bench{now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
+	b := &bench{log: &bytes.Buffer{}, now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
 	var ports []board.PortInfo
 	for i := range stations + lines {
 		k, label := board.Station, fmt.Sprintf("FXS %d", i+1)
@@ -68,7 +70,7 @@ func newBench(t testing.TB) *bench {
 		ports = append(ports, board.PortInfo{Port: board.Port(i), Kind: k, Label: label})
 	}
 	b.Switch = New(Config{Ports: ports, Signal: func(p board.Port, s board.Signal) { b.signals = append(b.signals, portSignal{p, s}) },
-		Publish: func(*media.Patch) {}, Journal: b, Log: slog.New(slog.NewTextHandler(io.Discard, nil))}, testPlan(t))
+		Publish: func(*media.Patch) {}, Journal: b, Log: slog.New(slog.NewTextHandler(b.log, nil))}, testPlan(t))
 	b.flush()
 	return b
 }
@@ -269,6 +271,10 @@ func FuzzSwitch(f *testing.F) {
 			if err := b.invariants(); err != nil {
 				t.Fatalf("after step %d (%#x): %v\n%s", i, c, err, b.trace.String())
 			}
+			if l := b.log.String(); strings.Contains(l, "what=leg") || strings.Contains(l, "leg went") {
+				t.Fatalf("after step %d (%#x): %s\n%s", i, c, l, b.trace.String())
+			}
+			b.log.Reset()
 		}
 		// Whatever happened: when everybody has hung up and time has passed, all is quiet.
 		for p := range stations {

@@ -242,7 +242,7 @@ func TestFieldsAreKnown(t *testing.T) {
 		reflect.TypeFor[pbx.Record](): "From To Began Rang Talked Outcome Cause Held Emergency",
 		reflect.TypeFor[pbx.Party]():  "User Ext Number Line",
 		reflect.TypeFor[plan.Plan]():  "Office Country Users Lines Emergency OutsidePrefix RingSeconds", // all but Users: the box's
-		reflect.TypeFor[plan.User]():  "ID Name Ext Ports",                                              // the user's
+		reflect.TypeFor[plan.User]():  "ID Name Ext Ports ReverseOnAnswer",                              // the user's
 		reflect.TypeFor[plan.Line]():  "Name Port",
 	}
 	for typ, want := range known {

@@ -97,6 +97,7 @@ func (s *station) Look(now, edge time.Time, tell func(board.Event)) error {
 	case si321x.InService:
 		if s.cools != nil {
 			s.back()
+			return nil // what this look says of the hook is from before
 		}
 	case si321x.Cooling:
 		if s.cools == nil {

@@ -78,6 +78,7 @@ func TestPausesForgiven(t *testing.T) {
 	bubble(t, 1, 0, func(r *rig) {
 		r.start()
 		fail := func() (away time.Duration) {
+			time.Sleep(3 * time.Millisecond) // between two polls: the chip starts first
 			r.slics[0].BrownOut()
 			for range 100 {
 				time.Sleep(100 * time.Millisecond)

@@ -200,6 +200,7 @@ type phone struct {
 	mu        sync.Mutex
 	want, off bool
 	at        time.Time
+	moves     []time.Time
 	ringing   bool
 	volts     float64
 }
@@ -210,6 +211,7 @@ func (x *phone) Line(start time.Time, feed *chipsim.Feed, draw *chipsim.Draw) {
 	*draw = chipsim.Draw{Edges: draw.Edges[:0], REN: 1, Closed: x.off}
 	if x.want != x.off {
 		x.off, x.at = x.want, start
+		x.moves = append(x.moves, start)
 		draw.Edges = append(draw.Edges, chipsim.Edge{Closed: x.off})
 	}
 	x.ringing, x.volts = feed.Ringing, feed.Volts

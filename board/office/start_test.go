@@ -146,7 +146,6 @@ func TestComesLater(t *testing.T) {
 func TestOffHookAtStart(t *testing.T) {
 	bubble(t, 1, 0, func(r *rig) {
 		r.phones[0].hook(true)
-		r.slics[0].Plug(closed{r.phones[0]})
 		r.parts.PCM.Start() // the hook is seen by frames only
 		out := make([]int16, board.FrameLen*chipsim.Slots)
 		for range 3 {
@@ -168,9 +167,6 @@ func TestOffHookAtStart(t *testing.T) {
 		r.works(0)
 	})
 }
-
-// closed is a telephone that was off the hook before the first frame.
-type closed struct{ *phone }
 
 // testLine is a line that is told from the default by its ringing.
 func testLine(hz float64) board.Line {

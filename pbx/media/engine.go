@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"log/slog"
 	"sync/atomic"
 
 	"sotto/board"
@@ -20,8 +22,11 @@ type Digit struct {
 // String gives the port alone: a digit may be of a number or a PIN.
 func (d Digit) String() string { return fmt.Sprintf("digit from port %d", d.Port) }
 
-// GoString is String.
-func (d Digit) GoString() string { return d.String() }
+// Format implements [fmt.Formatter]: every verb prints what String gives.
+func (d Digit) Format(f fmt.State, _ rune) { io.WriteString(f, d.String()) }
+
+// LogValue implements [slog.LogValuer].
+func (d Digit) LogValue() slog.Value { return slog.StringValue(d.String()) }
 
 // Exchanger is what the engine needs of a board.
 type Exchanger interface {
@@ -39,6 +44,7 @@ type Engine struct {
 	frames  atomic.Uint64
 	dropped atomic.Uint64 // digits that nobody took
 	stalls  atomic.Uint64 // frames in which the board's clock stood still
+	astray  atomic.Uint64 // what a patch names and the board has not got
 }
 
 // port is what the engine keeps of a port between frames. All is allocated at start.
@@ -46,8 +52,12 @@ type port struct {
 	player  tone.Player
 	tone    *tone.Tone
 	run     uint32
+	clip    *Clip
+	clipRun uint32
+	clipPos int
 	det     dtmf.Detector
-	listens bool // digits were wanted in the last frame
+	listens bool // det heard the last frame
+	pressed bool // det is in the middle of a digit
 	heard   bool // out holds something
 	named   uint64
 }
@@ -62,23 +72,34 @@ func New(b Exchanger, n int) *Engine {
 	return e
 }
 
-// Publish makes p the patch from the next frame on. Any goroutine.
-func (e *Engine) Publish(p *Patch) { e.patch.Store(p) }
+// Publish makes p the patch from the next frame on; nil is silence for all. The newest
+// counts, and none is queued. Any goroutine.
+func (e *Engine) Publish(p *Patch) {
+	if p == nil {
+		p = &Patch{}
+	}
+	e.patch.Store(p)
+}
 
-// Digits gives the digits heard on ports whose ear wants them.
+// Digits gives the digits heard on ports whose ear wants them. It is never closed.
 func (e *Engine) Digits() <-chan Digit { return e.digits }
 
 // Counters of the engine since its start.
 type Counters struct {
-	Frames, DroppedDigits, Stalls uint64
+	Frames        uint64 // mixed
+	DroppedDigits uint64 // that nobody took in time
+	Stalls        uint64 // frames without the board: its clock stood still
+	Astray        uint64 // ears and sources of a patch, counted each frame, that are no port of the board, and second ears of a port
 }
 
 // Counters reads the counters. Any goroutine.
 func (e *Engine) Counters() Counters {
-	return Counters{e.frames.Load(), e.dropped.Load(), e.stalls.Load()}
+	return Counters{e.frames.Load(), e.dropped.Load(), e.stalls.Load(), e.astray.Load()}
 }
 
-// Run exchanges and mixes until ctx ends or the board is closed for good.
+// Run exchanges and mixes until ctx ends or the board is closed; either is no error. A
+// frame in which the board's clock stood still is counted and taken for silence, and the
+// loop goes on. It is the board that paces the loop, then too.
 func (e *Engine) Run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		if err := e.brd.Exchange(e.out, e.in); err != nil {
@@ -86,6 +107,7 @@ func (e *Engine) Run(ctx context.Context) error {
 				return nil
 			}
 			e.stalls.Add(1)
+			clear(e.in) // not the old frame again
 		}
 		e.Tick()
 	}
@@ -93,13 +115,15 @@ func (e *Engine) Run(ctx context.Context) error {
 }
 
 // Tick mixes one frame: what came in with the last Exchange into what goes out with the
-// next. It does not allocate, lock or block.
+// next. It does not allocate, lock or block, and stands any patch: what names no port is
+// left out and counted. Run calls it; a test may, in place of Run.
 func (e *Engine) Tick() {
 	n := e.frames.Add(1)
 	p := e.patch.Load()
 	for i := range p.Ears {
 		ear := &p.Ears[i]
-		if int(ear.Port) >= len(e.ports) {
+		if int(ear.Port) >= len(e.ports) || e.ports[ear.Port].named == n {
+			e.astray.Add(1)
 			continue
 		}
 		st := &e.ports[ear.Port]
@@ -110,14 +134,15 @@ func (e *Engine) Tick() {
 	for i := range e.ports {
 		if st := &e.ports[i]; st.named != n && (st.heard || st.listens) {
 			e.out[i] = board.Frame{}
-			st.heard, st.listens, st.tone = false, false, nil
+			st.heard, st.listens, st.pressed, st.tone, st.clip = false, false, false, nil, nil
 		}
 	}
 }
 
-// listen looks for digits in what the port says.
+// listen looks for digits in what the port says. A digit that has begun is followed to
+// its end also when no more are wanted, or it would be told again if they soon were.
 func (e *Engine) listen(ear *Ear, st *port) {
-	if !ear.Digits {
+	if !ear.Digits && !st.pressed {
 		st.listens = false
 		return
 	}
@@ -125,34 +150,56 @@ func (e *Engine) listen(ear *Ear, st *port) {
 		st.listens = true
 		st.det.Reset()
 	}
-	if d := st.det.Next(&e.in[ear.Port]); d.Kind == dtmf.Start {
+	switch d := st.det.Next(&e.in[ear.Port]); d.Kind {
+	case dtmf.Start:
+		st.pressed = true
+		if !ear.Digits {
+			return
+		}
 		select {
 		case e.digits <- Digit{ear.Port, d.Digit}:
 		default:
 			e.dropped.Add(1)
 		}
+	case dtmf.End:
+		st.pressed = false
 	}
 }
 
 // fill makes what the port hears: the sum of its sources, limited.
 func (e *Engine) fill(ear *Ear, st *port) {
 	out := &e.out[ear.Port]
-	if ear.Tone == nil && ear.N == 0 {
+	var room [MaxFrom]Port
+	from := room[:0]
+	for _, p := range ear.From[:max(min(ear.N, MaxFrom), 0)] {
+		if int(p) >= len(e.in) {
+			e.astray.Add(1)
+			continue
+		}
+		from = append(from, p)
+	}
+	if ear.Tone == nil && ear.Clip == nil && len(from) == 0 {
 		if st.heard {
 			*out = board.Frame{}
 			st.heard = false
 		}
-		st.tone = nil
+		st.tone, st.clip = nil, nil
 		return
 	}
 	st.heard = true
-	switch ear.N {
+	switch len(from) {
 	case 0:
 		*out = board.Frame{}
 	case 1:
-		*out = e.in[ear.From[0]]
+		*out = e.in[from[0]]
 	default:
-		Mix(out, e.in, ear.From[:ear.N])
+		Mix(out, e.in, from)
+	}
+	if st.clip != ear.Clip || st.clipRun != ear.Run {
+		st.clip, st.clipRun, st.clipPos = ear.Clip, ear.Run, 0
+	}
+	if st.clip != nil {
+		st.clipPos += add(out, st.clip.Samples[st.clipPos:])
 	}
 	if ear.Tone == nil {
 		st.tone = nil
@@ -165,7 +212,17 @@ func (e *Engine) fill(ear *Ear, st *port) {
 	st.player.Next(out)
 }
 
-// Mix puts the sum of the frames that from names into out, limited to 16 bits.
+// add adds samples to a frame, limited to 16 bits, and gives how many.
+func add(out *board.Frame, samples []int16) int {
+	n := min(len(samples), len(out))
+	for i, v := range samples[:n] {
+		out[i] = int16(max(-32768, min(32767, int32(out[i])+int32(v))))
+	}
+	return n
+}
+
+// Mix puts the sum of the frames that from names into out, limited to 16 bits once all
+// are summed. Each of from must index in.
 func Mix(out *board.Frame, in []board.Frame, from []Port) {
 	for i := range out {
 		var sum int32

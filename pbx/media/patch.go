@@ -23,13 +23,20 @@ type Port uint16
 // MaxFrom bounds the ports that one ear hears at a time.
 const MaxFrom = 3
 
+// Clip is sound that is played once, such as caller-ID data. It is never changed once an
+// ear names it.
+type Clip struct {
+	Samples []int16 // 8 kHz
+}
+
 // Ear is what one port hears and whether its digits are wanted.
 type Ear struct {
 	Port   Port
 	From   [MaxFrom]Port // the first N are mixed
 	N      int
 	Tone   *tone.Tone // also heard, nil for none
-	Run    uint32     // a tone with another Run begins anew; with the same it goes on
+	Clip   *Clip      // also heard, from its beginning when it is first named, nil for none
+	Run    uint32     // a tone or clip with another Run begins anew; with the same it goes on
 	Digits bool       // look for DTMF in what the port says
 }
 

@@ -160,6 +160,12 @@ func (f *filler) fill(path string, n node, v reflect.Value) {
 			return
 		}
 		want = "a whole number without quotes"
+	case reflect.Bool:
+		if b, ok := n.value.(bool); ok {
+			v.SetBool(b)
+			return
+		}
+		want = "true or false, without quotes"
 	default:
 		panic("plan: a field of a kind that Parse does not know: " + v.Kind().String())
 	}

@@ -13,7 +13,7 @@ import (
 )
 
 // TestFiles parses the plans of testdata. Beside each stands a .want file: comments, and
-// the problems that are to be told, none for a good plan.
+// the problems that are to be told, none for a good plan; an ellipsis is any list.
 func TestFiles(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.json")
 	if err != nil || len(files) == 0 {
@@ -36,7 +36,11 @@ func TestFiles(t *testing.T) {
 				}
 			}
 			p, err := Parse(data)
-			if got := told(err); !slices.Equal(got, want) {
+			same := func(got, want string) bool {
+				begin, cut := strings.CutSuffix(want, " …") // and the list of what is known
+				return got == want || cut && strings.HasPrefix(got, begin)
+			}
+			if got := told(err); !slices.EqualFunc(got, want, same) {
 				t.Errorf("told:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 			}
 			if err != nil && !reflect.DeepEqual(p, Plan{}) {
@@ -78,7 +82,7 @@ func TestParseFull(t *testing.T) {
 		Users: []User{
 			{ID: "u1", Name: "Empfang", Ext: "10", Ports: []string{"FXS 1", "FXS 2"}},
 			{ID: "u2", Name: "Labor", Ext: "101", Ports: []string{"FXS 3"}},
-			{Name: "Labor", Ext: "2"},
+			{Name: "Labor", Ext: "2", ReverseOnAnswer: true},
 			{Name: "Anna Zwetschgenbaum", Ext: "84062199", Ports: []string{}},
 		},
 		Lines: []Line{{"Amt 1", "FXO 1"}, {"Amt 2", "FXO 2"}},
@@ -155,7 +159,6 @@ func TestParseIsBounded(t *testing.T) {
 		return before + strings.TrimSuffix(strings.Repeat(each, (MaxSize-len(before)-len(after))/len(each)), ",") + after
 	}
 	for name, data := range map[string]string{
-		"wrong users":    fill(`{"users":[`, "1,", `]}`),
 		"empty users":    fill(`{"users":[`, "{},", `]}`),
 		"unknown fields": fill(`{`, `"a":1,`, `}`),
 		"emergency":      fill(`{"emergency":[`, `"12345671",`, `]}`),
@@ -172,7 +175,7 @@ func TestParseIsBounded(t *testing.T) {
 
 var (
 	index    = regexp.MustCompile(`\[\d+\]`)
-	anyPath  = regexp.MustCompile(`^(|office|country|outside_prefix|ring_seconds|emergency(\[\])?|users(\[\](\.(id|name|ext|ports(\[\])?))?)?|lines(\[\](\.(name|port))?)?)$`)
+	anyPath  = regexp.MustCompile(`^(|` + fieldPaths(reflect.TypeFor[Plan]()) + `)$`)
 	anyText  = map[string]bool{}
 	allTexts = []string{
 		"a closing bracket stands where it does not belong: one too many, a wrong one, or something is missing before it",
@@ -191,9 +194,9 @@ var (
 		"has more than 32 numbers",
 		"has more than 64 lines",
 		"holds a control character, which cannot be seen",
-		"holds a field that is not known here; known are id, name, ext, ports",
-		"holds a field that is not known here; known are name, port",
-		"holds a field that is not known here; known are office, country, users, lines, emergency, outside_prefix, ring_seconds",
+		"holds a field that is not known here; known are " + fieldNames(reflect.TypeFor[Plan]()),
+		"holds a field that is not known here; known are " + fieldNames(reflect.TypeFor[User]()),
+		"holds a field that is not known here; known are " + fieldNames(reflect.TypeFor[Line]()),
 		"is also the extension of users[]",
 		"is also the id of users[]",
 		"is also the name of lines[]",
@@ -212,6 +215,7 @@ var (
 		"must be from 10 to 300, or left out",
 		"must be one digit, or left out",
 		"must be text in double quotes",
+		"must be true or false, without quotes",
 		"names and text must stand in double quotes, and a comma between one and the next",
 		"something stands after the closing bracket of the plan",
 		"stands twice",
@@ -226,6 +230,21 @@ var (
 		"this port is also that of users[].ports[]",
 	}
 )
+
+// fieldPaths gives an expression for the paths of the fields of t, indices without their number.
+func fieldPaths(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.Slice:
+		return `(\[\]` + fieldPaths(t.Elem()) + `)?`
+	case reflect.Struct:
+		var l []string
+		for i := range t.NumField() {
+			l = append(l, tagName(t.Field(i))+fieldPaths(t.Field(i).Type))
+		}
+		return `(\.?(` + strings.Join(l, "|") + `))?`
+	}
+	return ""
+}
 
 func init() {
 	for _, s := range allTexts {

@@ -32,6 +32,8 @@ type User struct {
 	Name  string   `json:"name"`
 	Ext   Ext      `json:"ext"`
 	Ports []string `json:"ports,omitempty"` // labels of the station ports that ring: "FXS 1"
+
+	ReverseOnAnswer bool `json:"reverse_on_answer,omitempty"` // the line's polarity turns when the called party answers: pay telephones, charge meters
 }
 
 // Line is one line of the public exchange.

@@ -134,7 +134,7 @@ func (p *Plan) Lifeline() Plan {
 	c := p.Clone()
 	l := Plan{Office: "Sotto", Country: c.Country, Emergency: c.Emergency, OutsidePrefix: c.OutsidePrefix, RingSeconds: c.RingSeconds}
 	for _, u := range c.Users {
-		l.Users = append(l.Users, User{ID: u.ID, Name: "extension", Ext: u.Ext, Ports: u.Ports})
+		l.Users = append(l.Users, User{ID: u.ID, Name: "extension", Ext: u.Ext, Ports: u.Ports, ReverseOnAnswer: u.ReverseOnAnswer})
 	}
 	for _, x := range c.Lines {
 		l.Lines = append(l.Lines, Line{Name: x.Port, Port: x.Port})

@@ -1,0 +1,410 @@
+package plan
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"sotto/pbx/country"
+)
+
+func compile(t testing.TB, p Plan) *Numbering {
+	t.Helper()
+	n, err := Compile(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// show gives a route in words.
+func show(r Route) string {
+	s := [...]string{"incomplete", "user", "emergency", "unobtainable"}[r.Kind]
+	if r.User != nil {
+		s += " " + string(r.User.Ext)
+	}
+	if r.More {
+		s += " or more"
+	}
+	return strings.TrimSpace(s + " " + r.Dial)
+}
+
+func TestRoute(t *testing.T) {
+	p := Plan{Office: "Office", Country: "DE", OutsidePrefix: "0", Emergency: []string{"19222"}}
+	for i, x := range []Ext{"10", "101", "1015", "102", "20", "9", "12345678", "911"} {
+		p.Users = append(p.Users, User{ID: UserID(rune('a' + i)), Name: "Person", Ext: x})
+	}
+	n := compile(t, p)
+	for digits, want := range map[string]string{
+		"": "incomplete", "1": "incomplete", "#": "unobtainable", "1#": "unobtainable",
+		"10": "user 10 or more", "10#": "user 10", "101": "user 101 or more", "101#": "user 101", "1015": "user 1015", "102": "user 102",
+		"10##": "unobtainable", "10#1": "unobtainable", "103": "unobtainable", "1016": "unobtainable", "10155": "unobtainable",
+		"2": "incomplete", "20": "user 20", "21": "unobtainable", "3": "unobtainable",
+		"1234567": "incomplete", "12345678": "user 12345678", "1234568": "unobtainable",
+		"11": "incomplete", "110": "emergency 110", "112": "emergency 112", "112#": "emergency 112", "113": "unobtainable", "11#": "unobtainable",
+		"0": "incomplete", "01": "incomplete", "011": "incomplete", "0112": "emergency 112", "0110": "emergency 110", "02": "unobtainable", "00112": "unobtainable",
+		"1922": "incomplete", "19222": "emergency 19222", "019222": "emergency 19222",
+		"9": "user 9 or more", "91": "incomplete", "911": "user 911", "0911": "emergency 911",
+		"*": "unobtainable", "*1": "unobtainable", "A": "unobtainable", "1A": "unobtainable", "10*": "unobtainable", "+49": "unobtainable", "\x00": "unobtainable",
+		strings.Repeat("1", 100): "unobtainable",
+	} {
+		if got := show(n.Route(digits)); got != want {
+			t.Errorf("%q is %s, want %s", digits, got, want)
+		}
+	}
+}
+
+// dial dials as the switch does: digit by digit until the route is final.
+func dial(n *Numbering, digits string) (Route, string) {
+	var r Route
+	for i := range len(digits) {
+		r = n.Route(digits[:i+1])
+		if r.Kind != Incomplete && !(r.Kind == ToUser && r.More) {
+			return r, digits[:i+1]
+		}
+	}
+	return r, digits
+}
+
+// TestEmergencyOfEveryCountry dials every number of an emergency in every country, with
+// every digit for outside calls: it gets through, whatever else the plan holds. After
+// that digit another may be complete sooner (1 122 in Austria, where 112 is one): it is
+// an emergency call still.
+func TestEmergencyOfEveryCountry(t *testing.T) {
+	for _, code := range country.Codes() {
+		land, _ := country.Lookup(code)
+		for _, prefix := range []string{"", "0", "1", "2", "3", "4", "5", "6", "7", "8", "9"} {
+			p := Plan{Office: "Office", Country: code, OutsidePrefix: prefix, Emergency: []string{"700"}}
+			for _, x := range []Ext{"2", "20", "9", "91", "80", "81", "8100", "300", "0", "1", "10", "12", "61"} { // where they may be
+				alone := p
+				if alone.Users = []User{{Name: "Person", Ext: x}}; alone.Validate() == nil {
+					p.Users = append(p.Users, alone.Users[0])
+				}
+			}
+			n := compile(t, p)
+			for _, e := range append(slices.Clone(land.Emergency), "700") {
+				if r, _ := dial(n, e); r.Kind != ToEmergency || r.Dial != e {
+					t.Errorf("%s, %s for outside calls: %s is %s, want emergency", code, prefix, e, show(r))
+				}
+				r, at := dial(n, prefix+e)
+				if r.Kind != ToEmergency || r.Dial != e && r.Dial != at {
+					t.Errorf("%s: %s %s is %s, want emergency %s", code, prefix, e, show(r), e)
+				}
+			}
+			for _, e := range land.Tolerated {
+				if r, _ := dial(n, e); r.Kind != ToEmergency || r.Dial != e {
+					// In the way of a number of the country: 9 112, where 9 is for outside calls.
+					if prefix == "" || !strings.HasPrefix(e, prefix) || !slices.ContainsFunc(append(land.Emergency, "700"), func(s string) bool { return strings.HasPrefix(prefix+s, e) }) {
+						t.Errorf("%s, %s for outside calls: %s is %s, want emergency", code, prefix, e, show(r))
+					}
+				}
+			}
+		}
+	}
+}
+
+func TestToleratedGivesWay(t *testing.T) {
+	for _, c := range []struct {
+		country, prefix string
+		ext             Ext
+		own             string
+		dial, want      string
+	}{
+		{"DE", "", "201", "", "911", "emergency 911"},
+		{"DE", "", "911", "", "911", "user 911"},
+		{"DE", "", "9110", "", "911", "incomplete"},
+		{"DE", "", "91", "", "91", "user 91 or more"},
+		{"DE", "", "91", "", "911", "emergency 911"},
+		{"DE", "", "201", "9111", "911", "incomplete"},
+		{"DE", "", "201", "91", "91", "emergency 91"},
+		{"DE", "9", "201", "", "911", "incomplete"}, // or 9 112 would be cut short
+		{"DE", "9", "201", "", "9112", "emergency 112"},
+		{"DE", "9", "201", "", "9911", "emergency 911"},
+		{"US", "9", "201", "", "911", "emergency 911"}, // its own number is never in the way
+		{"US", "9", "201", "", "9911", "emergency 911"},
+		{"US", "9", "201", "", "9112", "emergency 911"},
+		{"JP", "1", "201", "10", "110", "emergency 110"}, // not 10 after the digit for outside calls
+	} {
+		p := Plan{Office: "Office", Country: c.country, OutsidePrefix: c.prefix, Users: []User{{Name: "Person", Ext: c.ext}}}
+		if c.own != "" {
+			p.Emergency = []string{c.own}
+		}
+		r, dialled := dial(compile(t, p), c.dial)
+		if got := show(r); got != c.want {
+			t.Errorf("%+v: %s is %s", c, dialled, got)
+		}
+	}
+}
+
+func TestCompile(t *testing.T) {
+	p := office()
+	p.Users = append(p.Users, User{Name: "Carla", Ext: "203"}, User{Name: "Dora", Ext: "204"})
+	n := compile(t, p)
+	if n.Ring != DefaultRing || n.Country.Code != "DE" {
+		t.Errorf("ring %v, country %s", n.Ring, n.Country.Code)
+	}
+	if u := n.User("b"); u == nil || u.Ext != "202" || u != n.Route("202").User {
+		t.Errorf("user b is %v", u)
+	}
+	if n.User("") != nil || n.User("x") != nil {
+		t.Error("there is a user without id, or one too many")
+	}
+	p.Users[1].Name, p.Users[1].Ext, p.Users[0].Ports[0], p.Lines[0].Port = "Other", "299", "FXS 9", "FXO 9"
+	if u := n.Route("202").User; u == nil || u.Name != "Boris" || n.Plan.Users[0].Ports[0] != "FXS 1" || n.Plan.Lines[0].Port != "FXO 1" {
+		t.Error("a change of the plan changes the numbering")
+	}
+	p = office()
+	p.RingSeconds = 12
+	if n := compile(t, p); n.Ring != 12*time.Second {
+		t.Errorf("ring %v, want 12 s", n.Ring)
+	}
+	if n, err := Compile(Plan{}); n != nil || err == nil {
+		t.Errorf("an empty plan compiles: %v", err)
+	}
+}
+
+func TestFillIDs(t *testing.T) {
+	p := office()
+	p.Users[0].ID = ""
+	p.FillIDs(func() UserID { return "new" })
+	if p.Users[0].ID != "new" || p.Users[1].ID != "b" {
+		t.Errorf("ids %q and %q", p.Users[0].ID, p.Users[1].ID)
+	}
+}
+
+// TestLifelineHoldsNoName searches the lifeline for what names people and places, and
+// holds that it routes like the plan.
+func TestLifelineHoldsNoName(t *testing.T) {
+	p := office()
+	p.Emergency = []string{"19222"}
+	p.Office, p.Users[0].Name, p.Users[1].Name, p.Lines[0].Name = "Praxis Secret", "Anna Secret", "Boris Secret", "Amt Secret"
+	l := p.Lifeline()
+	b, err := json.Marshal(l)
+	if err != nil || strings.Contains(string(b), "Secret") {
+		t.Errorf("%s, %v", b, err)
+	}
+	if err := l.Validate(); err != nil {
+		t.Errorf("not a valid plan: %v", err)
+	}
+	if again := l.Lifeline(); !reflect.DeepEqual(again, l) {
+		t.Errorf("the lifeline of a lifeline is %+v", again)
+	}
+	want, got := compile(t, p), compile(t, l)
+	for _, digits := range []string{"201", "202", "112", "0112", "19222", "203"} {
+		if a, b := show(want.Route(digits)), show(got.Route(digits)); a != b {
+			t.Errorf("%s is %s, by the lifeline %s", digits, a, b)
+		}
+	}
+	if got.Plan.Users[0].ID != "a" || got.Plan.Users[0].Ports[1] != "FXS 2" || got.Plan.Lines[1].Port != "FXO 2" {
+		t.Error("an id or a port is lost")
+	}
+	l.Users[0].Ports[0] = "x"
+	if p.Users[0].Ports[0] == "x" {
+		t.Error("the lifeline shares ports with the plan")
+	}
+}
+
+// randomPlan makes a plan of few digits, so that numbers get in each other's way.
+func randomPlan(r *rand.Rand) Plan {
+	codes := country.Codes()
+	number := func(low, high int) string {
+		var b strings.Builder
+		for range low + r.IntN(high-low+1) {
+			b.WriteByte("0129"[r.IntN(4)])
+		}
+		return b.String()
+	}
+	p := Plan{Office: "Office", Country: codes[r.IntN(len(codes))]}
+	if r.IntN(2) == 0 {
+		p.OutsidePrefix = number(1, 1)
+	}
+	for range r.IntN(3) {
+		p.Emergency = append(p.Emergency, number(2, 4))
+		if p.Validate() != nil {
+			p.Emergency = p.Emergency[:len(p.Emergency)-1]
+		}
+	}
+	for range r.IntN(12) {
+		p.Users = append(p.Users, User{Name: "Person", Ext: Ext(number(1, 4))})
+		if p.Validate() != nil {
+			p.Users = p.Users[:len(p.Users)-1]
+		}
+	}
+	return p
+}
+
+// checkPlan holds a valid plan against the rules, told anew: no extension is out of reach
+// or shadowed, no emergency number is, and every string of digits means what a model
+// that looks at every number in turn says.
+func checkPlan(t *testing.T, p Plan, digits string) {
+	n := compile(t, p)
+	for i := range p.Users {
+		x := string(p.Users[i].Ext)
+		if r, at := dial(n, x); r.Kind != ToUser || r.User.Ext != p.Users[i].Ext || at != x {
+			t.Fatalf("%+v: extension %s is %s after %s", p, x, show(r), at)
+		}
+		if r := n.Route(x + "#"); r.Kind != ToUser || r.More || string(r.User.Ext) != x {
+			t.Fatalf("%+v: extension %s# is %s", p, x, show(r))
+		}
+	}
+	for _, e := range slices.Concat(n.Country.Emergency, p.Emergency) {
+		if r, _ := dial(n, e); r.Kind != ToEmergency || r.Dial != e {
+			t.Fatalf("%+v: emergency number %s is %s", p, e, show(r))
+		}
+	}
+	for i := range len(digits) + 1 {
+		if got, want := show(n.Route(digits[:i])), show(slowRoute(n, digits[:i])); got != want {
+			t.Fatalf("%+v: %q is %s, want %s", p, digits[:i], got, want)
+		}
+	}
+}
+
+// slowRoute is the model: it looks at everything in turn.
+func slowRoute(n *Numbering, digits string) Route {
+	ended := len(digits) > 0 && digits[len(digits)-1] == '#'
+	if ended {
+		digits = digits[:len(digits)-1]
+	}
+	sent := slowEmergency(n)
+	var r Route
+	longer := false
+	for i := range n.Plan.Users {
+		u := &n.Plan.Users[i]
+		if string(u.Ext) == digits {
+			r.User = u
+		}
+		longer = longer || len(u.Ext) > len(digits) && string(u.Ext[:len(digits)]) == digits
+	}
+	for d := range sent {
+		longer = longer || len(d) > len(digits) && d[:len(digits)] == digits
+	}
+	switch e := sent[digits]; {
+	case e != "":
+		return Route{Kind: ToEmergency, Dial: e}
+	case r.User != nil:
+		r.Kind, r.More = ToUser, longer && !ended
+	case longer && !ended:
+		r.Kind = Incomplete
+	default:
+		r.Kind = Unobtainable
+	}
+	return r
+}
+
+// slowEmergency gives what goes to the exchange for each number of an emergency as it
+// may be dialled: the country's and the office's own; these after the digit for outside
+// calls, where that hides none of the first; then those of elsewhere, either way, where
+// they are not the beginning of an extension or of one of these.
+func slowEmergency(n *Numbering) map[string]string {
+	sent := map[string]string{}
+	own := append(append([]string{}, n.Country.Emergency...), n.Plan.Emergency...)
+	for _, e := range own {
+		sent[e] = e
+	}
+	starts := func(short string) bool {
+		for d := range sent {
+			if strings.Index(d, short) == 0 {
+				return true
+			}
+		}
+		for _, u := range n.Plan.Users {
+			if strings.Index(string(u.Ext), short) == 0 {
+				return true
+			}
+		}
+		return false
+	}
+	after := map[string]string{}
+	for _, e := range own {
+		if d := n.Plan.OutsidePrefix + e; !starts(d) {
+			after[d] = e
+		}
+	}
+	for d, e := range after {
+		sent[d] = e
+	}
+	tolerated := map[string]string{}
+	for _, e := range n.Country.Tolerated {
+		for _, d := range []string{e, n.Plan.OutsidePrefix + e} {
+			hidden := false
+			for _, o := range own {
+				hidden = hidden || strings.Index(d, o) == 0
+			}
+			if !hidden && !starts(d) {
+				tolerated[d] = e
+			}
+		}
+	}
+	for d, e := range tolerated {
+		sent[d] = e
+	}
+	return sent
+}
+
+func TestRouteAgainstModel(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for range 3000 {
+		p := randomPlan(r)
+		digits := make([]byte, 6)
+		for i := range digits {
+			digits[i] = "0129012901290129*#A"[r.IntN(19)]
+		}
+		checkPlan(t, p, string(digits))
+	}
+}
+
+func FuzzRoute(f *testing.F) {
+	f.Add(uint64(1), "911")
+	f.Add(uint64(7), "0112#")
+	f.Fuzz(func(t *testing.T, seed uint64, digits string) {
+		checkPlan(t, randomPlan(rand.New(rand.NewPCG(seed, 0))), digits[:min(len(digits), 40)])
+	})
+}
+
+func bigPlan(t testing.TB) *Numbering {
+	return compile(t, Plan{Office: "Office", Country: "ES", OutsidePrefix: "9", Users: users(MaxUsers)})
+}
+
+func TestRouteOfManyUsers(t *testing.T) {
+	n := bigPlan(t)
+	for i := range MaxUsers {
+		x := fmt.Sprint(20000 + i)
+		if r, at := dial(n, x); at != x || r.User == nil || string(r.User.Ext) != x {
+			t.Fatalf("%s is %s after %s", x, show(r), at)
+		}
+	}
+	if r, at := dial(n, "21000"); r.Kind != Unobtainable || at != "21" {
+		t.Errorf("21000 is %s after %s, want unobtainable after 21", show(r), at)
+	}
+	if a := testing.AllocsPerRun(100, func() {
+		for _, d := range []string{"2", "20", "209", "2099", "20999", "20999#", "112", "9112", "3"} {
+			n.Route(d)
+		}
+	}); a != 0 {
+		t.Errorf("%v allocations", a)
+	}
+}
+
+func BenchmarkRoute(b *testing.B) {
+	n := bigPlan(b)
+	digits := "20999"
+	for b.Loop() { // an extension, digit by digit
+		for i := range len(digits) {
+			n.Route(digits[:i+1])
+		}
+	}
+}
+
+func BenchmarkCompile(b *testing.B) {
+	p := bigPlan(b).Plan
+	for b.Loop() {
+		if _, err := Compile(p); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
