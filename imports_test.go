@@ -39,7 +39,7 @@ var rooms = []struct {
 	{"pbx/country", []string{"board", "pbx/media/tone"}, nil, "data; physical terms of the board and tones"},
 	{"pbx/plan", []string{"pbx/country"}, nil, "a value and its rules"},
 	{"pbx/media", []string{"board", "pbx/media"}, nil, "the voice plane knows nothing of calls"},
-	{"pbx/media/fsk", []string{"board", "pbx/country", "pbx/number", "pbx/media/dtmf"}, nil, "pure; tells a display who calls, in the style of a country"},
+	{"pbx/media/fsk", []string{"board", "pbx/country", "pbx/number", "pbx/media/dtmf", "pbx/media/tone"}, nil, "pure; tells a display who calls, in the style of a country"},
 	{"pbx/media/tone", []string{"board"}, nil, "pure"},
 	{"pbx/media/dtmf", []string{"board"}, nil, "pure"},
 	{"pbx/media/g711", []string{}, nil, "pure"},
