@@ -41,7 +41,7 @@ func (r *rig) inert() {
 // TestCloseWhileHealing: at every moment of a recovery, of each chip.
 func TestCloseWhileHealing(t *testing.T) {
 	for p := range board.Port(2) {
-		for at := 1200 * time.Millisecond; at < 1900*time.Millisecond; at += 7 * time.Millisecond {
+		for at := 1200 * time.Millisecond; at < 1900*time.Millisecond; at += 11 * time.Millisecond {
 			bubble(t, 1, 1, func(r *rig) {
 				r.start()
 				r.kill(p, true)
@@ -107,13 +107,16 @@ func TestEventsTakenLate(t *testing.T) {
 // TestCloseAtOnce: many close while others exchange, signal and test.
 func TestCloseAtOnce(t *testing.T) {
 	bubble(t, 2, 1, func(r *rig) {
+		const slow = 5 * time.Millisecond
+		reset := r.parts.Reset
+		r.parts.Reset = func(on bool) error { time.Sleep(slow); return reset(on) }
 		r.start()
 		var all sync.WaitGroup
 		for i := range 4 {
 			all.Go(func() {
 				for n := range 100 {
 					time.Sleep(time.Millisecond)
-					r.signal(board.Port(n%3), board.SignalKind(n%9))
+					r.signal(board.Port(n%3), board.Idle+board.SignalKind(n%2))
 					if _, err := r.brd.Test(r.Context(), board.Port(n%3)); n == 99 && !errors.Is(err, board.ErrClosed) {
 						r.Errorf("test gives %v after close", err)
 					}
@@ -121,9 +124,9 @@ func TestCloseAtOnce(t *testing.T) {
 			})
 			all.Go(func() {
 				time.Sleep(50*time.Millisecond + time.Duration(i/2)*time.Microsecond)
-				r.brd.Close()
-				if r.slics[0].LineVolts() != 0 {
-					r.Error("close came back before the lines were inert")
+				began := time.Now()
+				if r.brd.Close(); time.Since(began) < slow-time.Millisecond {
+					r.Error("close came back before the board was closed")
 				}
 			})
 		}

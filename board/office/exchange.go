@@ -66,14 +66,7 @@ func (b *Board) silence(in []board.Frame) error {
 	if now.Sub(b.pace.due) > owedMost {
 		b.pace.due = now
 	}
-	if d := b.pace.due.Sub(now); d > 0 {
-		t := time.NewTimer(d)
-		defer t.Stop()
-		select {
-		case <-t.C:
-		case <-b.stopped:
-		}
-	}
+	time.Sleep(b.pace.due.Sub(now))
 	if b.closed.Load() {
 		return board.ErrClosed
 	}

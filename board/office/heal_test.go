@@ -56,7 +56,7 @@ func TestDiesInService(t *testing.T) {
 				}
 				continue
 			}
-			if got := r.expect(board.PortRestored, board.LoopClosed); got[0].Port != 0 || got[1].Port != 0 {
+			if got := r.expect(board.PortRestored, board.LoopClosed); got[0].Port != 0 || got[1].Port != 0 || got[1].At.Sub(got[0].At) > 110*time.Millisecond {
 				r.Errorf("restored: %+v", got)
 			}
 			if hz, _ := r.slics[0].RingTone(); hz < 29 || hz > 31 {
@@ -224,6 +224,10 @@ func TestDisturbedBus(t *testing.T) {
 		r.start()
 		for p, w := range r.wires {
 			w.disturb(1)
+			time.Sleep(time.Second)
+			r.expect()
+			w.disturb(1)
+			r.brd.Signal(board.Port(p), board.Signal{Kind: board.Configure, Line: testLine(30)})
 			time.Sleep(time.Second)
 			r.expect()
 			// In a signal, when it matters most.

@@ -212,7 +212,6 @@ func (b *Board) healDone(h heal) {
 		return
 	}
 	b.restored(h.u)
-	b.look(h.u, time.Now(), time.Time{})
 }
 
 // measure measures an idle line.

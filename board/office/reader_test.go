@@ -78,7 +78,7 @@ func TestInterruptStorm(t *testing.T) {
 				select {
 				case <-stop:
 					return
-				case <-time.After(20 * time.Microsecond):
+				case <-time.After(200 * time.Microsecond):
 					select {
 					case r.edges <- time.Now():
 					default:
@@ -162,7 +162,7 @@ func TestClockStands(t *testing.T) {
 // TestBrokenStream: a stream that fails at once is no reason to hurry.
 func TestBrokenStream(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := &Board{parts: Parts{PCM: &stream{err: errBus}}, slots: []int{0}, stopped: t.Context().Done(), tdmOut: make([]int16, board.FrameLen), tdmIn: make([]int16, board.FrameLen)}
+		b := &Board{parts: Parts{PCM: &stream{err: errBus}}, slots: []int{0}, tdmOut: make([]int16, board.FrameLen), tdmIn: make([]int16, board.FrameLen)}
 		f := make([]board.Frame, 1)
 		began := time.Now()
 		for range 1000 {

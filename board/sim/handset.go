@@ -68,6 +68,7 @@ type actKind uint8
 const (
 	actOpen  actKind = iota // loop open
 	actClose                // loop closed
+	actLift                 // loop closed once it was open for downTime
 	actKey                  // a key pressed
 	actPause                // as it is
 )
@@ -106,15 +107,7 @@ func newHandset(name string, marker int, newEar func() *ear.Ear, out func(Event)
 
 // Lift takes the handset off the hook. After it was put down a hand takes a moment:
 // longer than every flash.
-func (h *Handset) Lift() {
-	h.mu.Lock()
-	rest := downTime - time.Since(h.downAt)
-	h.mu.Unlock()
-	if rest > 0 {
-		h.Wait(rest)
-	}
-	h.do(act{kind: actClose, samples: 1})
-}
+func (h *Handset) Lift() { h.do(act{kind: actLift, samples: 1}) }
 
 // downTime is the least time on the hook between two calls.
 const downTime = 1300 * time.Millisecond
@@ -169,6 +162,22 @@ func (h *Handset) Busy() bool {
 	return len(h.acts) > 0
 }
 
+// OffHook tells where the handset is once the hand did what it was told.
+func (h *Handset) OffHook() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	off := h.closed
+	for _, a := range h.acts {
+		switch a.kind {
+		case actOpen:
+			off = false
+		case actClose, actLift:
+			off = true
+		}
+	}
+	return off
+}
+
 // Say speaks these samples, once, instead of the marker.
 func (h *Handset) Say(words []int16) {
 	h.mu.Lock()
@@ -201,14 +210,13 @@ func (h *Handset) do(l ...act) {
 func (h *Handset) Line(start time.Time, feed *chipsim.Feed, draw *chipsim.Draw) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	draw.Closed, draw.Edges, draw.REN = h.closed, draw.Edges[:0], 1
+	draw.Closed, draw.Edges, draw.REN, draw.Mouth = h.closed, draw.Edges[:0], 1, board.Frame{}
 	if !h.closed {
 		h.ringer.frame(start, feed)
 	}
 	if !h.closed && len(h.acts) == 0 {
 		return // on the hook, the ear is away from the receiver
 	}
-	draw.Mouth = board.Frame{}
 	h.hand(start, draw)
 	if !h.closed {
 		h.silence(start)
@@ -225,6 +233,14 @@ func (h *Handset) Line(start time.Time, feed *chipsim.Feed, draw *chipsim.Draw) 
 func (h *Handset) hand(start time.Time, draw *chipsim.Draw) {
 	for pos := 0; pos < board.FrameLen && len(h.acts) > 0; {
 		a := &h.acts[0]
+		if a.kind == actLift {
+			a.kind = actClose
+			at := start.Add(time.Duration(pos) * sample)
+			if rest := downTime - at.Sub(h.downAt); rest > 0 && !h.closed {
+				h.acts = append([]act{{kind: actPause, samples: int(rest / sample)}}, h.acts...)
+				continue
+			}
+		}
 		switch a.kind {
 		case actOpen, actClose:
 			h.hook(a.kind == actClose, start, pos, draw)

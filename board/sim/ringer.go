@@ -43,7 +43,7 @@ func (r *ringer) frame(start time.Time, feed *chipsim.Feed) {
 			r.ended()
 		}
 		if r.active && !r.on && start.Sub(r.offAt) > bellStops {
-			r.stop(start)
+			r.stop(r.offAt)
 		}
 		return
 	}
@@ -78,8 +78,8 @@ func (r *ringer) cross(at time.Time) {
 	}
 }
 
-// ended: the burst is over. It is counted from its first to its last zero crossing, and
-// half a period more.
+// ended: the burst is over. It is counted from its first to its last upward zero crossing,
+// and the period that the last one began.
 func (r *ringer) ended() {
 	r.on, r.last = false, 0
 	if r.crosses > 1 {
@@ -116,7 +116,7 @@ func (r *ringer) lifted(at time.Time) {
 	}
 }
 
-// Cadence prints a cadence in seconds, to a tenth (finer below half a second): "1.0/4.0".
+// Cadence prints a cadence in seconds, to a tenth: "1.0/4.0".
 func Cadence(l []time.Duration) string {
 	var s []string
 	for _, d := range l {

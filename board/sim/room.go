@@ -12,12 +12,14 @@ type Room struct {
 	sets     map[string]*Handset
 	order    []string
 	log      []Event
+	gone     int           // events that are no longer in the log
 	changed  chan struct{} // closed and replaced with each event
 	tones    map[string]string
 	bells    map[string]string // "rings", and with the cadence once it is known
 	voices   map[string]map[int]time.Time
 	talking  map[[2]string]time.Time
 	follower func(Event)
+	known    []string // tones that the ears can name
 }
 
 // maxLog bounds the events kept; the oldest half goes when it is reached.
@@ -91,12 +93,19 @@ func (r *Room) add(e Event) {
 func (r *Room) keep(e Event) {
 	if len(r.log) == maxLog {
 		r.log = append(r.log[:0], r.log[maxLog/2:]...)
+		r.gone += maxLog / 2
 	}
 	r.log = append(r.log, e)
 	if r.follower != nil {
 		r.follower(e)
 	}
 }
+
+// count gives the number of events ever: the mark from which [Room.since] goes on.
+func (r *Room) count() int { return r.gone + len(r.log) }
+
+// since gives the events kept of those after a mark.
+func (r *Room) since(mark int) []Event { return r.log[max(0, mark-r.gone):] }
 
 // talk tells when two hear each other.
 func (r *Room) talk(e Event) {
@@ -129,22 +138,20 @@ func (r *Room) hush(who string) {
 	}
 }
 
-// holds tells whether what line says is so now: a tone heard, a bell that rings, a talk.
-func (r *Room) holds(line string) (since time.Time, ok bool) {
-	for who, t := range r.tones {
-		if who+" hears "+t == line {
-			return time.Time{}, true
-		}
+// holds tells whether what is expected is so now: a tone heard, a bell that rings, a talk.
+func (r *Room) holds(x *expectation) bool {
+	switch x.what {
+	case Hears:
+		return r.tones[x.who] == x.name
+	case HearsNot:
+		return r.tones[x.who] == "" && len(r.voices[x.who]) == 0
+	case Rings:
+		return r.bells[x.who] != ""
+	case RingsAs:
+		return r.bells[x.who] == x.line
+	case Talks:
+		_, on := r.talking[[2]string{x.who, x.name}]
+		return on
 	}
-	for who, b := range r.bells {
-		if b == line || who+" rings" == line {
-			return time.Time{}, true
-		}
-	}
-	for pair, at := range r.talking {
-		if pair[0]+" and "+pair[1]+" talk" == line || pair[1]+" and "+pair[0]+" talk" == line {
-			return at, true
-		}
-	}
-	return time.Time{}, false
+	return false
 }

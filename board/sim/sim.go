@@ -12,6 +12,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"sotto/board"
@@ -48,6 +49,9 @@ func Open(ctx context.Context, cfg Config) (*Board, error) {
 	if len(cfg.Telephones)+cfg.Lines > chipsim.Slots {
 		return nil, fmt.Errorf("simulator: %d ports do not fit on a highway of %d slots", len(cfg.Telephones)+cfg.Lines, chipsim.Slots)
 	}
+	if err := checkNames(cfg.Telephones); err != nil {
+		return nil, err
+	}
 	if cfg.Flash == 0 {
 		cfg.Flash = 100 * time.Millisecond
 	}
@@ -59,6 +63,9 @@ func Open(ctx context.Context, cfg Config) (*Board, error) {
 	markers := make([]float64, min(len(cfg.Telephones), MaxMarkers))
 	for i := range markers {
 		markers[i] = MarkerHz(i)
+	}
+	for _, s := range cfg.Tones {
+		b.Room.known = append(b.Room.known, s.Name)
 	}
 	interrupts := make(chan time.Time, 64)
 	parts := office.Parts{Interrupt: interrupts, Log: cfg.Log}
@@ -115,17 +122,43 @@ func Open(ctx context.Context, cfg Config) (*Board, error) {
 	return b, nil
 }
 
+// checkNames wants names that can be told apart from each other and from words.
+func checkNames(names []string) error {
+	seen := map[string]bool{"quit": true, "exit": true, "help": true, "wait": true, "never": true, "record": true, "port": true}
+	for _, n := range names {
+		if seen[n] || n == "" || strings.ContainsAny(n, " \t\r\n;#&") {
+			return fmt.Errorf("simulator: no telephone can be called %q: empty, a word of its own, or there twice", n)
+		}
+		seen[n] = true
+	}
+	return nil
+}
+
 // Chip gives the model behind a telephone, for faults.
 func (b *Board) Chip(telephone string) *chipsim.SLIC { return b.slics[telephone] }
 
 // LineChip gives the model behind exchange line number i, from 0, for faults.
 func (b *Board) LineChip(i int) *chipsim.DAA { return b.daas[i] }
 
-// fault lets the chip of a telephone fail or work again.
-func (b *Board) fault(telephone string, works bool) error {
-	s := b.slics[telephone]
+// fault lets the chip of a telephone, or of a port by its label, fail or work again.
+func (b *Board) fault(port string, works bool) error {
+	for _, p := range b.Ports() {
+		if p.Label != port {
+			continue
+		}
+		if p.Kind == board.ExchangeLine {
+			d := b.daas[int(p.Port)-len(b.Room.order)]
+			d.SetFaults(chipsim.DAAFaults{Dead: !works})
+			if works {
+				d.Brownout()
+			}
+			return nil
+		}
+		port = b.Room.order[p.Port]
+	}
+	s := b.slics[port]
 	if s == nil {
-		return fmt.Errorf("there is no telephone of this name")
+		return fmt.Errorf("there is no telephone or port %q; say 101 or FXO 1", port)
 	}
 	s.SetFaults(func(f *chipsim.SLICFaults) { f.Dead = !works })
 	if works {

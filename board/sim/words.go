@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -16,44 +15,36 @@ const Help = `101 lifts | 101 hangs up | 101 dials 102 | 101 pulses 102 | 101 fl
   any of these: ... after 250ms; several at once: 101 lifts & 102 lifts
 101 hears dial | 101 hears nothing | 102 rings [1.0/4.0 at 25 Hz] | 102 stops ringing | 101 and 102 talk | record 101 -> 102 answered
   any of these: ... within 300ms; never 103 rings
-port 101 fails | port 101 works | wait 3s | help | quit`
+port 101 fails | port FXO 1 works | wait 3s | help | quit`
 
 // ErrQuit is returned by Do for the word quit.
 var ErrQuit = errors.New("quit")
 
-// Expected is the error of an expectation that did not come true.
-type Expected struct {
-	Line string // the expectation
-	Got  string // what was noticed since the last action
-}
-
-func (e *Expected) Error() string {
-	return fmt.Sprintf("expected %q; noticed since the last action: %s", e.Line, e.Got)
-}
-
-// Patience is how long an expectation without "within" waits.
-const Patience = 10 * time.Second
-
-// Words does what it is told in the simulator's words, one statement at a time.
+// Words does what it is told in the simulator's words, one statement at a time. It is
+// used by one goroutine.
 type Words struct {
 	room   *Room
 	fault  func(port string, works bool) error
-	mark   int       // events of the log before the last action
+	mark   int       // events before the last action
 	markAt time.Time // when the last action was done
 }
 
 // Words gives an interpreter of the simulator's words.
 func (b *Board) Words() *Words { return &Words{room: b.Room, fault: b.fault} }
 
+// maxStatement bounds a line of words.
+const maxStatement = 4096
+
 // Run reads statements from in, one a line or parted by semicolons, until in or ctx
-// ends or one fails; # begins a comment. With lenient, what fails is told and the next
-// statement is read: that is a person at a terminal.
+// ends or one fails. A # that stands alone or before a word begins a comment. With
+// lenient, what fails is told and the next statement is read: that is a person at a
+// terminal.
 func (w *Words) Run(ctx context.Context, in io.Reader, lenient func(error)) error {
 	sc := bufio.NewScanner(in)
-	sc.Buffer(make([]byte, 0, 4096), 4096)
-	for n := 1; sc.Scan(); n++ {
-		text, _, _ := strings.Cut(sc.Text(), "#")
-		for _, st := range strings.Split(text, ";") {
+	sc.Buffer(make([]byte, 0, maxStatement), maxStatement)
+	n := 1
+	for ; sc.Scan(); n++ {
+		for _, st := range strings.Split(uncomment(sc.Text()), ";") {
 			err := w.Do(ctx, st)
 			switch {
 			case err == nil:
@@ -66,37 +57,62 @@ func (w *Words) Run(ctx context.Context, in io.Reader, lenient func(error)) erro
 			}
 		}
 	}
+	if errors.Is(sc.Err(), bufio.ErrTooLong) {
+		return fmt.Errorf("line %d: longer than %d characters", n, maxStatement)
+	}
 	return sc.Err()
 }
 
-// Do does one statement.
+// uncomment cuts a comment off. # is also a key of the telephone: within a word, and
+// behind dials.
+func uncomment(line string) string {
+	for i := range len(line) {
+		if line[i] != '#' || i > 0 && line[i-1] != ' ' && line[i-1] != '\t' && line[i-1] != ';' {
+			continue
+		}
+		if f := strings.Fields(line[:i]); len(f) == 0 || f[len(f)-1] != "dials" {
+			return line[:i]
+		}
+	}
+	return line
+}
+
+// Do does one statement. An action is over when Do comes back, an expectation has come
+// true. Errors say what to say instead; that of an expectation that failed is an *Expected.
 func (w *Words) Do(ctx context.Context, text string) error {
 	f := strings.Fields(text)
 	if len(f) == 0 {
 		return nil
 	}
 	switch f[0] {
-	case "quit", "exit":
-		return ErrQuit
-	case "help":
+	case "quit", "exit", "help":
+		if len(f) > 1 {
+			return fmt.Errorf("say %s alone", f[0])
+		}
+		if f[0] != "help" {
+			return ErrQuit
+		}
 		w.room.Note(time.Now(), Help)
 		return nil
 	case "wait":
-		d, err := duration(f, 1)
+		if len(f) != 2 {
+			return errors.New("say how long: wait 300ms, or wait 3s")
+		}
+		d, err := duration(f[1])
 		if err != nil {
 			return err
 		}
-		return w.pass(ctx, d)
+		return pause(ctx, d)
+	case "port":
+		if n := len(f); n >= 3 && (f[n-1] == "fails" || f[n-1] == "works") {
+			w.begin()
+			return w.fault(strings.Join(f[1:n-1], " "), f[n-1] == "works")
+		}
+		return errors.New("say: port 101 fails, or: port FXO 1 works")
 	case "never":
-		return w.never(strings.Join(f[1:], " "))
+		return w.never(f[1:])
 	case "record":
 		return w.expect(ctx, f)
-	case "port":
-		if len(f) == 3 && (f[2] == "fails" || f[2] == "works") {
-			w.begin()
-			return w.fault(f[1], f[2] == "works")
-		}
-		return fmt.Errorf("say: port 101 fails, or: port 101 works")
 	}
 	if len(f) >= 2 {
 		switch f[1] {
@@ -107,18 +123,15 @@ func (w *Words) Do(ctx context.Context, text string) error {
 	return w.act(ctx, text)
 }
 
-func duration(f []string, i int) (time.Duration, error) {
-	if i >= len(f) {
-		return 0, fmt.Errorf("a time is missing, such as 300ms or 3s")
-	}
-	d, err := time.ParseDuration(f[i])
+func duration(s string) (time.Duration, error) {
+	d, err := time.ParseDuration(s)
 	if err != nil || d < 0 || d > 24*time.Hour {
-		return 0, fmt.Errorf("this is no time; say 300ms or 3s")
+		return 0, fmt.Errorf("%q is no time; say 300ms or 3s", s)
 	}
 	return d, nil
 }
 
-func (w *Words) pass(ctx context.Context, d time.Duration) error {
+func pause(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
@@ -132,177 +145,117 @@ func (w *Words) pass(ctx context.Context, d time.Duration) error {
 // begin notes that an action begins: expectations look at what comes after it.
 func (w *Words) begin() {
 	w.room.mu.Lock()
-	w.mark, w.markAt = len(w.room.log), time.Now()
+	w.mark, w.markAt = w.room.count(), time.Now()
 	w.room.mu.Unlock()
 }
 
 // act lets hands do something, several at once if joined by &, and waits until they did.
+// All is understood before anything is done.
 func (w *Words) act(ctx context.Context, text string) error {
-	var busy []*Handset
-	w.begin()
+	var moves []move
 	for _, part := range strings.Split(text, "&") {
-		h, err := w.hand(strings.Fields(part))
+		m, err := w.hand(strings.Fields(part))
 		if err != nil {
 			return err
 		}
-		busy = append(busy, h)
+		moves = append(moves, m)
 	}
-	for _, h := range busy {
-		for h.Busy() {
-			if err := w.pass(ctx, 5*time.Millisecond); err != nil {
+	w.begin()
+	for _, m := range moves {
+		if m.offHook && !m.set.OffHook() {
+			return fmt.Errorf("%s is on the hook; say: %s lifts", m.set.name, m.set.name)
+		}
+		m.set.Wait(m.after)
+		m.do()
+		w.room.add(Event{At: time.Now(), What: Did, Who: m.set.name, Name: m.said})
+	}
+	for _, m := range moves {
+		for m.set.Busy() {
+			if err := pause(ctx, 5*time.Millisecond); err != nil {
 				return err
 			}
 		}
-		if at := h.Moved(); at.After(w.markAt) {
+		if at := m.set.Moved(); at.After(w.markAt) {
 			w.markAt = at
 		}
 	}
 	return nil
 }
 
-// hand gives a hand something to do.
-func (w *Words) hand(f []string) (*Handset, error) {
+// move is one thing for a hand to do.
+type move struct {
+	set     *Handset
+	after   time.Duration
+	said    string
+	do      func()
+	offHook bool // needs a handset that is off the hook
+}
+
+// keyTime and keyPause are how long a person presses a key, and waits between two.
+const keyTime, keyPause = 70 * time.Millisecond, 70 * time.Millisecond
+
+// hand understands one action.
+func (w *Words) hand(f []string) (m move, err error) {
 	if len(f) < 2 {
-		return nil, fmt.Errorf("that is not among the words; say help")
+		return m, fmt.Errorf("%q is not among the words; say help", strings.Join(f, " "))
 	}
-	h := w.room.Set(f[0])
-	if h == nil {
-		return nil, fmt.Errorf("there is no telephone of this name; there are %s", strings.Join(w.room.Names(), ", "))
+	if m.set, err = w.handset(f[0]); err != nil {
+		return m, err
 	}
-	who, verb, rest := f[0], f[1], f[2:]
-	if n := len(rest); n >= 2 && rest[n-2] == "after" {
-		d, err := duration(rest, n-1)
-		if err != nil {
-			return nil, err
+	h, verb, rest := m.set, f[1], f[2:]
+	if n := len(rest); n > 0 && rest[n-1] == "after" {
+		return m, errors.New("say after how long: after 250ms")
+	} else if n >= 2 && rest[n-2] == "after" {
+		if m.after, err = duration(rest[n-1]); err != nil {
+			return m, err
 		}
-		h.Wait(d)
 		rest = rest[:n-2]
 	}
-	arg := ""
-	if len(rest) > 0 {
-		arg = rest[0]
-	}
-	did := verb
+	arg := strings.Join(rest, " ")
+	m.said = strings.TrimSpace(verb + " " + arg)
+	want := "" // what the verb takes
 	switch verb {
 	case "lifts":
-		h.Lift()
+		m.do = h.Lift
 	case "hangs":
-		did = "hangs up"
-		h.HangUp()
+		want, m.do = "up", h.HangUp
 	case "dials", "pulses":
-		if arg == "" || strings.Trim(arg, "0123456789*#ABCD") != "" || len(arg) > 40 || verb == "pulses" && strings.Trim(arg, "0123456789") != "" {
-			return nil, fmt.Errorf("say which digits")
+		keys := "0123456789*#ABCD"
+		if verb == "pulses" {
+			keys = "0123456789"
 		}
-		did = verb + " " + arg
-		if verb == "dials" {
-			h.Press(arg, 70*time.Millisecond, 70*time.Millisecond)
-		} else {
-			h.Pulse(arg)
+		if arg == "" || strings.Trim(arg, keys) != "" || len(arg) > 40 {
+			return m, fmt.Errorf("say which digits, up to 40 of %s: %s %s 102", keys, f[0], verb)
+		}
+		want, m.offHook = arg, true
+		m.do = func() { h.Press(arg, keyTime, keyPause) }
+		if verb == "pulses" {
+			m.do = func() { h.Pulse(arg) }
 		}
 	case "flashes":
 		d := h.flash
 		if arg != "" {
-			var err error
-			if d, err = duration(rest, 0); err != nil {
-				return nil, err
+			if d, err = duration(arg); err != nil {
+				return m, err
 			}
 		}
-		h.Flash(d)
-	case "hushes":
-		h.Hush(true)
-	case "speaks":
-		h.Hush(false)
+		want, m.offHook = arg, true
+		m.do = func() { h.Flash(d) }
+	case "hushes", "speaks":
+		m.do = func() { h.Hush(verb == "hushes") }
 	default:
-		return nil, fmt.Errorf("that is not among the words; say help")
+		return m, fmt.Errorf("%q is not among the words; say help", verb)
 	}
-	w.room.add(Event{At: time.Now(), What: Did, Who: who, Name: did})
-	return h, nil
+	if arg != want {
+		return m, fmt.Errorf("say just: %s", strings.TrimSpace(f[0]+" "+verb+" "+want))
+	}
+	return m, nil
 }
 
-// expect waits until a line is noticed or is so already.
-func (w *Words) expect(ctx context.Context, f []string) error {
-	limit, from := Patience, time.Now()
-	if n := len(f); n >= 2 && f[n-2] == "within" {
-		d, err := duration(f, n-1)
-		if err != nil {
-			return err
-		}
-		f, limit, from = f[:n-2], d, w.markAt
+// handset finds a telephone by its name.
+func (w *Words) handset(name string) (*Handset, error) {
+	if h := w.room.Set(name); h != nil {
+		return h, nil
 	}
-	line := strings.Join(f, " ")
-	// What is noticed takes the ear some time to name, so the wait is longer than the
-	// limit; the onset is held against it.
-	timer := time.NewTimer(time.Until(from.Add(limit + 5*time.Second)))
-	defer timer.Stop()
-	for {
-		w.room.mu.Lock()
-		ok, late := w.seen(line, from.Add(limit))
-		changed := w.room.changed
-		w.room.mu.Unlock()
-		switch {
-		case ok:
-			return nil
-		case late > 0:
-			return &Expected{strings.Join(f, " "), fmt.Sprintf("it came %v too late", late.Round(time.Millisecond))}
-		}
-		select {
-		case <-changed:
-		case <-timer.C:
-			return &Expected{line, w.since()}
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-}
-
-// seen looks for a line among the events since the last action, then among what is so.
-func (w *Words) seen(line string, limit time.Time) (ok bool, late time.Duration) {
-	if who, found := strings.CutSuffix(line, " hears nothing"); found {
-		return w.room.tones[who] == "" && len(w.room.voices[who]) == 0, 0
-	}
-	a, b, pair := strings.Cut(strings.TrimSuffix(line, " talk"), " and ")
-	for i := min(w.mark, len(w.room.log)); i < len(w.room.log); i++ {
-		e := &w.room.log[i]
-		s := e.String()
-		hit := s == line || e.What == Said && strings.HasPrefix(s, line+" ") || e.What == RingsAs && e.Who+" rings" == line ||
-			pair && e.What == Talks && (e.Who == b && e.Name == a)
-		if !hit {
-			continue
-		}
-		if e.At.After(limit) {
-			late = e.At.Sub(limit)
-			continue
-		}
-		return true, 0
-	}
-	_, ok = w.room.holds(line)
-	return ok && late == 0, late
-}
-
-// never fails if a line was noticed at any time.
-func (w *Words) never(line string) error {
-	w.room.mu.Lock()
-	defer w.room.mu.Unlock()
-	for i := range w.room.log {
-		if s := w.room.log[i].String(); s == line || strings.HasPrefix(s, line+" ") {
-			return &Expected{"never " + line, "it was noticed"}
-		}
-	}
-	return nil
-}
-
-// since lists what was noticed since the last action.
-func (w *Words) since() string {
-	w.room.mu.Lock()
-	defer w.room.mu.Unlock()
-	var l []string
-	for i := min(w.mark, len(w.room.log)); i < len(w.room.log); i++ {
-		if s := w.room.log[i].String(); s != "" {
-			l = append(l, s)
-		}
-	}
-	if l == nil {
-		return "nothing"
-	}
-	return strconv.Itoa(len(l)) + ": " + strings.Join(l, ", ")
+	return nil, fmt.Errorf("there is no telephone %q; there are %s", name, strings.Join(w.room.Names(), ", "))
 }

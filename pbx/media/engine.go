@@ -152,10 +152,7 @@ func (e *Engine) listen(ear *Ear, st *port) {
 	}
 	switch d := st.det.Next(&e.in[ear.Port]); d.Kind {
 	case dtmf.Start:
-		st.pressed = true
-		if !ear.Digits {
-			return
-		}
+		st.pressed = true // until its End there is no other Start: this one is wanted
 		select {
 		case e.digits <- Digit{ear.Port, d.Digit}:
 		default:

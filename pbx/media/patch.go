@@ -51,7 +51,7 @@ func (e *Ear) Hear(p Port) bool {
 }
 
 // Patch says who hears whom. It is never changed once published. A port without an
-// ear hears silence.
+// ear hears silence; a port has one ear, so of two the first counts.
 type Patch struct {
 	Ears []Ear
 }

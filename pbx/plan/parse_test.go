@@ -152,6 +152,13 @@ func TestEditors(t *testing.T) {
 	}
 }
 
+// TestLargeNumber: on a 32-bit processor it must not wrap round to a good one.
+func TestLargeNumber(t *testing.T) {
+	if _, err := Parse([]byte(`{"office": "x", "country": "DE", "ring_seconds": 4294967356}`)); len(told(err)) != 1 {
+		t.Errorf("told %q, want one problem", told(err))
+	}
+}
+
 // TestParseIsBounded gives Parse files that cost much for their size: it is to come to
 // an end, and to say no more than a person reads.
 func TestParseIsBounded(t *testing.T) {

@@ -71,8 +71,7 @@ func (n *Numbering) addEmergency() {
 	taken := slices.Concat(n.all, slices.Collect(maps.Keys(n.emergency)))
 	for _, e := range n.Country.Tolerated {
 		for _, d := range []string{e, n.Plan.OutsidePrefix + e} {
-			hidden := slices.ContainsFunc(own, func(s string) bool { return strings.HasPrefix(d, s) })
-			if !hidden && !begun(d, taken) {
+			if !begun(d, taken) {
 				n.emergency[d] = e
 			}
 		}

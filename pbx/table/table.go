@@ -43,16 +43,31 @@ type Table[S, E Name, F any] struct {
 	index map[[2]uint8]*Move[S, E, F]
 }
 
-// New makes a table of its rows; it panics when an event stands twice in a row.
+// New makes a table of its rows. It panics on what cannot be meant: a state that has two
+// rows, an event that stands twice in one, and a next state that is the present one or
+// has no row.
 func New[S, E Name, F any](name string, rows ...Row[S, E, F]) *Table[S, E, F] {
 	t := &Table[S, E, F]{name: name, rows: rows, index: map[[2]uint8]*Move[S, E, F]{}}
+	states := map[S]bool{}
+	for _, r := range rows {
+		if states[r.State] {
+			panic(fmt.Sprintf("table %s: %v has two rows", name, r.State))
+		}
+		states[r.State] = true
+	}
 	for _, r := range rows {
 		for i := range r.Moves {
-			k := [2]uint8{uint8(r.State), uint8(r.Moves[i].On)}
+			m := &r.Moves[i]
+			k := [2]uint8{uint8(r.State), uint8(m.On)}
 			if t.index[k] != nil {
-				panic(fmt.Sprintf("table %s: %v stands twice in %v", name, r.Moves[i].On, r.State))
+				panic(fmt.Sprintf("table %s: %v stands twice in %v", name, m.On, r.State))
 			}
-			t.index[k] = &r.Moves[i]
+			for _, n := range m.Next {
+				if n == r.State || !states[n] {
+					panic(fmt.Sprintf("table %s: %v of %v cannot lead to %v", name, m.On, r.State, n))
+				}
+			}
+			t.index[k] = m
 		}
 	}
 	return t

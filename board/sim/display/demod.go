@@ -48,12 +48,12 @@ func init() {
 // demod is a frequency discriminator: samples in, frequency above centre in Hz out,
 // delayed by about 9 samples.
 type demod struct {
-	re, im     [taps - 1 + board.FrameLen]float32 // around centre, before the low pass
-	lastR      float32
-	lastI      float32
-	hz         [smooth]float64 // the last frequencies
-	at         int             // the oldest of them
-	discovered [board.FrameLen]float64
+	re, im [taps - 1 + board.FrameLen]float32 // around centre, before the low pass
+	lastR  float32
+	lastI  float32
+	hz     [smooth]float64 // the last frequencies
+	at     int             // the oldest of them
+	out    [board.FrameLen]float64
 }
 
 // frame demodulates one frame. The slice is valid until the next call.
@@ -81,7 +81,7 @@ func (d *demod) frame(f *board.Frame) []float64 {
 		for _, h := range d.hz {
 			sum += h
 		}
-		d.discovered[i] = sum / smooth
+		d.out[i] = sum / smooth
 	}
-	return d.discovered[:]
+	return d.out[:]
 }

@@ -19,7 +19,8 @@ const dualTone = 'T'
 const (
 	window = 2 * board.FrameLen
 	// pure is the part of the window's energy that the two tones must hold; less than
-	// what 1 % of detuning leaves. A tone is seen from when it fills that part of it.
+	// what 1 % of detuning leaves of DTMF, and 0.6 % of the DT-AS (the tightest of SIN
+	// 227). A tone is seen from when it fills that part of the window.
 	pure = 0.65
 	// twist is the most that one tone may have more energy than the other: 10 dB.
 	twist = 10
@@ -106,7 +107,8 @@ func (a *alert) hear(sign byte, n int64) {
 		fallthrough
 	default:
 		a.frames++
-		a.end = n + board.FrameLen - window*(1-pure)/2
+		// The last window seen ends up to a frame before it would be seen no more.
+		a.end = n + board.FrameLen*3/2 - window*(1-pure)
 	}
 }
 

@@ -85,7 +85,7 @@ const (
 var ErrStyle = errors.New("fsk: not a style of caller ID")
 
 // Clip gives the samples that announce a caller in style s, padded with silence to whole
-// frames: at most 1.5 s by FSK and 2.4 s by DTMF. The message holds the wall-clock time
+// frames: at most 1.1 s by FSK with a style of [StyleFor], 2.4 s by DTMF. The message holds the wall-clock time
 // of at in its own location; MDMF leaves it out if at is zero, so that a box without the
 // time does not set the clock of its telephones. A number that the style cannot carry is
 // announced as unavailable, a name is cut to 15 characters; both are no errors. The

@@ -1,6 +1,7 @@
 package fsk
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 )
@@ -13,7 +14,6 @@ import (
 func cleanName(name string) string {
 	name = name[:min(len(name), maxNameBytes)]
 	out := make([]byte, 0, maxName+2)
-	shown := false
 	var last rune // the base letter that a combining mark may belong to
 	for _, r := range name {
 		if len(out) > maxName {
@@ -35,16 +35,15 @@ func cleanName(name string) string {
 		case unicode.IsControl(r):
 			continue
 		default:
-			l := letters(r)
-			out = append(out, l...)
-			shown = shown || isLetterOrDigit(l[0])
+			out = append(out, letters(r)...)
 		}
 		last = r
 	}
-	if !shown {
+	out = out[:min(len(out), maxName)]
+	if !slices.ContainsFunc(out, isLetterOrDigit) {
 		return ""
 	}
-	s := string(out[:min(len(out), maxName)])
+	s := string(out)
 	if strings.ToUpper(name) == name { // MÜLLER is not MUeLLER
 		s = strings.ToUpper(s)
 	}
