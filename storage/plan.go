@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 
 	"go.etcd.io/bbolt"
 
@@ -33,7 +32,7 @@ type planAt struct {
 // switch alone; pages read [Reader.Plan]. The caller owns what it gets.
 func (s *Store) CurrentPlan() (plan.Plan, Rev) {
 	at := s.plan.Load()
-	return clonePlan(at.plan), at.rev
+	return at.plan.Clone(), at.rev
 }
 
 // SetPlan makes p the plan if rev is still the current revision, and gives the new one
@@ -56,13 +55,10 @@ func (s *Store) SetPlan(ctx context.Context, v Viewer, rev Rev, p plan.Plan) (Re
 	if rev != old.rev {
 		return 0, ErrConflict
 	}
-	next := &planAt{old.rev + 1, clonePlan(p)}
+	next := &planAt{old.rev + 1, p.Clone()}
+	next.plan.FillIDs(func() plan.UserID { return plan.UserID(rand.Text()) })
 	seen := map[plan.UserID]bool{}
-	for i := range next.plan.Users {
-		u := &next.plan.Users[i]
-		if u.ID == "" {
-			u.ID = plan.UserID(rand.Text())
-		}
+	for _, u := range next.plan.Users {
 		if seen[u.ID] {
 			return 0, errors.New("save plan: two users have the same id")
 		}
@@ -155,14 +151,4 @@ func (s *Store) loadPlan(b *bbolt.Bucket) error {
 	}
 	s.plan.Store(at)
 	return nil
-}
-
-func clonePlan(p plan.Plan) plan.Plan {
-	p.Users = slices.Clone(p.Users)
-	for i := range p.Users {
-		p.Users[i].Ports = slices.Clone(p.Users[i].Ports)
-	}
-	p.Lines = slices.Clone(p.Lines)
-	p.Emergency = slices.Clone(p.Emergency)
-	return p
 }

@@ -3,6 +3,7 @@ package plan
 import (
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -127,13 +128,14 @@ func (n *Numbering) more(digits string) bool {
 }
 
 // Lifeline gives what of the plan is needed to make calls: ports, extensions, country
-// and emergency numbers, and nothing that names a person. It is built up and not cut
+// and emergency numbers, and nothing that names a person: users have made-up ids and
+// their extension for a name, lines the label of their port. It is built up and not cut
 // down: a field that is added to a plan is left out until someone thinks of it.
 func (p *Plan) Lifeline() Plan {
 	c := p.Clone()
 	l := Plan{Office: "Sotto", Country: c.Country, Emergency: c.Emergency, OutsidePrefix: c.OutsidePrefix, RingSeconds: c.RingSeconds}
-	for _, u := range c.Users {
-		l.Users = append(l.Users, User{ID: u.ID, Name: "extension", Ext: u.Ext, Ports: u.Ports, ReverseOnAnswer: u.ReverseOnAnswer})
+	for i, u := range c.Users {
+		l.Users = append(l.Users, User{ID: UserID("lifeline-" + strconv.Itoa(i+1)), Name: string(u.Ext), Ext: u.Ext, Ports: u.Ports, ReverseOnAnswer: u.ReverseOnAnswer})
 	}
 	for _, x := range c.Lines {
 		l.Lines = append(l.Lines, Line{Name: x.Port, Port: x.Port})

@@ -85,11 +85,11 @@ const (
 var ErrStyle = errors.New("fsk: not a style of caller ID")
 
 // Clip gives the samples that announce a caller in style s, padded with silence to whole
-// frames: at most 1.1 s by FSK with a style of [StyleFor], 2.4 s by DTMF. The message holds the wall-clock time
-// of at in its own location; MDMF leaves it out if at is zero, so that a box without the
-// time does not set the clock of its telephones. A number that the style cannot carry is
-// announced as unavailable, a name is cut to 15 characters; both are no errors. The
-// error is ErrStyle.
+// frames: at most 1.1 s by FSK with a style of [StyleFor], 2.4 s by DTMF. The message
+// holds the wall-clock time of at in its own location; MDMF leaves it out if at is zero,
+// so that a box without the time does not set the clock of its telephones. A number that
+// the style cannot carry is announced as unavailable, a name is cut to 15 characters;
+// both are no errors. The error is ErrStyle.
 func Clip(s Style, from Caller, at time.Time) ([]int16, error) {
 	if s.Digits != 0 && s.Modem == 0 {
 		d, err := s.digits(from)
