@@ -31,6 +31,8 @@ type station struct {
 	fresh   bool      // back in service and not looked at since
 	sureAt  time.Time // the hook is not told before
 	weak    string    // what was said of weak ringing
+
+	lateEdge func() time.Time // of an interrupt that came after what it is about was found
 }
 
 // Name gives part and revision.
@@ -123,8 +125,11 @@ func (s *station) Look(now, edge time.Time, tell func(board.Event)) error {
 		s.fresh, s.sureAt = false, now.Add(hookUnsure)
 	}
 	if rep.Hook {
-		if s.hookAt = rep.At; rep.At.Equal(now) { // found by a poll: this long ago at the least
-			s.hookAt = now.Add(-si321x.HookDebounce)
+		if s.hookAt = rep.At; rep.At.Equal(now) { // found by a poll
+			if edge = s.lateEdge(); edge.IsZero() {
+				edge = now
+			}
+			s.hookAt = edge.Add(-si321x.HookDebounce) // this long ago at the least
 		}
 	}
 	if now.Before(s.sureAt) {

@@ -62,7 +62,8 @@ const (
 	stationSlow = 100 * time.Millisecond // stations with an interrupt line
 	firstWait   = time.Second            // before a failed port is tried again; doubles with each try
 	lastWait    = 5 * time.Minute
-	healLimit   = 15 * time.Second // of one try
+	healLimit   = 15 * time.Second     // of one try
+	edgeLag     = 2 * time.Millisecond // from an edge to its coming through the channel
 )
 
 // Board is a board in service.
@@ -75,13 +76,15 @@ type Board struct {
 	wake   chan struct{}
 	tests  chan test
 	healed chan heal
+	edges  <-chan time.Time // of the INT line; nil when it is lost
+	late   time.Time        // an edge taken by lateEdge; what else it is about is to be served
 	stop   context.CancelFunc
 	done   sync.WaitGroup
 
 	tdmOut, tdmIn []int16
 	pace          pace // of Exchange while the sample clock stands
 	closed        atomic.Bool
-	closeOnce     sync.Once
+	inert         chan struct{} // closed when Close is done
 	closeErr      error
 	stopped       <-chan struct{}
 	seq           uint32
@@ -99,11 +102,11 @@ func Open(ctx context.Context, p Parts) (*Board, error) {
 	if p.Log == nil {
 		p.Log = slog.New(slog.DiscardHandler)
 	}
-	b := &Board{parts: p, events: make(chan board.Event, 256), wake: make(chan struct{}, 1), tests: make(chan test), healed: make(chan heal)}
+	b := &Board{parts: p, edges: p.Interrupt, events: make(chan board.Event, 256), wake: make(chan struct{}, 1), tests: make(chan test), healed: make(chan heal), inert: make(chan struct{})}
 	for _, s := range p.Stations {
 		cfg := s.Chip
 		cfg.Slot = s.Slot
-		b.add(board.Station, s.Label, s.Slot, &station{chip: si321x.New(s.Conn, cfg), label: s.Label, log: p.Log})
+		b.add(board.Station, s.Label, s.Slot, &station{chip: si321x.New(s.Conn, cfg), label: s.Label, log: p.Log, lateEdge: b.lateEdge})
 	}
 	for _, l := range p.Lines {
 		cfg := l.Chip
@@ -257,12 +260,11 @@ func (b *Board) Test(ctx context.Context, p board.Port) (board.LineReport, error
 
 // Close implements [board.Board].
 func (b *Board) Close() error {
-	b.closeOnce.Do(b.close)
-	return b.closeErr
-}
-
-func (b *Board) close() {
-	b.closed.Store(true)
+	if b.closed.Swap(true) {
+		<-b.inert
+		return b.closeErr
+	}
+	defer close(b.inert)
 	b.stop()
 	b.done.Wait()
 	var errs []error
@@ -277,4 +279,5 @@ func (b *Board) close() {
 	errs = append(errs, b.parts.Reset(true), b.parts.PCM.Stop())
 	close(b.events)
 	b.closeErr = errors.Join(errs...)
+	return b.closeErr
 }

@@ -35,7 +35,6 @@ func (b *Board) read(ctx context.Context) {
 			b.tell(ctx, e)
 		}
 	}
-	interrupts := b.parts.Interrupt
 	timer := time.NewTicker(tick)
 	defer timer.Stop()
 	for n := 1; ; {
@@ -44,21 +43,21 @@ func (b *Board) read(ctx context.Context) {
 			b.waitHealing()
 			return
 		case <-b.wake:
-		case at, ok := <-interrupts:
+		case at, ok := <-b.edges:
 			if !ok { // the line is lost: poll
-				interrupts = nil
+				b.edges = nil
 				break
 			}
-			b.interrupt(interrupts, at)
+			b.interrupt(at)
 		case t := <-b.tests:
 			t.result <- b.measure(b.units[t.port])
 		case h := <-b.healed:
 			b.healDone(h)
 		case <-timer.C:
-			if len(interrupts) > 0 { // its time is better than that of the poll
-				b.interrupt(interrupts, <-interrupts)
+			if len(b.edges) > 0 { // its time is better than that of the poll
+				b.interrupt(<-b.edges)
 			}
-			b.poll(ctx, n, interrupts != nil)
+			b.poll(ctx, n)
 			n++
 		}
 		for _, u := range b.units {
@@ -70,10 +69,10 @@ func (b *Board) read(ctx context.Context) {
 }
 
 // poll does what is due at tick number n.
-func (b *Board) poll(ctx context.Context, n int, interrupts bool) {
+func (b *Board) poll(ctx context.Context, n int) {
 	every := 1
 	// A chip that is out of order may hold the common line down, and hide every edge.
-	if interrupts && !slices.ContainsFunc(b.units, func(u *unit) bool { return u.kind == board.Station && u.err != nil }) {
+	if b.edges != nil && !slices.ContainsFunc(b.units, func(u *unit) bool { return u.kind == board.Station && u.err != nil }) {
 		every = int(stationSlow / tick)
 	}
 	now := time.Now()
@@ -90,14 +89,38 @@ func (b *Board) poll(ctx context.Context, n int, interrupts bool) {
 		}
 		b.tend(ctx, u, now)
 	}
+	if at := b.late; !at.IsZero() {
+		b.interrupt(at)
+	}
+}
+
+// lateEdge gives the time of the interrupt for what a poll found just before it came, or
+// the zero time if none comes.
+func (b *Board) lateEdge() time.Time {
+	if b.edges == nil {
+		return time.Time{}
+	}
+	t := time.NewTimer(edgeLag)
+	defer t.Stop()
+	select {
+	case at, ok := <-b.edges:
+		if !ok {
+			b.edges = nil
+		}
+		b.late = at
+		return at
+	case <-t.C:
+		return time.Time{}
+	}
 }
 
 // interrupt serves the stations until none has anything more to tell: the chips share
 // one open-drain line, so a second cause makes no second edge. Edges that wait already
 // are served with this one, so that a storm of them costs no more than it must.
-func (b *Board) interrupt(edges <-chan time.Time, at time.Time) {
-	for range len(edges) {
-		<-edges
+func (b *Board) interrupt(at time.Time) {
+	b.late = time.Time{}
+	for range len(b.edges) {
+		<-b.edges
 	}
 	for range 8 {
 		before := b.seq
