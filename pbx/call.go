@@ -22,7 +22,7 @@ func (s *Switch) seize(st *station) {
 
 func (s *Switch) newLeg(st *station, n *plan.Numbering) *leg {
 	s.lastLeg++
-	l := &leg{id: s.lastLeg, st: st, numbers: n}
+	l := &leg{id: s.lastLeg, st: st, numbers: n, user: st.user}
 	s.legs = append(s.legs, l)
 	return l
 }
@@ -42,6 +42,8 @@ func (s *Switch) dialDigit(l *leg, a legArg) {
 	l.digits = append(l.digits, a.digit)
 	r := l.numbers.Route(string(l.digits))
 	switch {
+	case r.Kind == plan.Incomplete && l.numbers.Urgent(string(l.digits)):
+		l.deadline = s.now.Add(l.numbers.Country.Timers.FirstDigit) // nobody is hurried who may be calling for help
 	case r.Kind == plan.Incomplete:
 		l.deadline = s.now.Add(l.numbers.Country.Timers.InterDigit)
 	case r.Kind == plan.ToUser && r.More:
@@ -66,7 +68,7 @@ func (s *Switch) dialTimeout(l *leg, _ legArg) {
 // place makes a call of what l has dialled.
 func (s *Switch) place(l *leg, r plan.Route) {
 	s.lastCall++
-	c := &call{id: s.lastCall, caller: l, numbers: l.numbers, began: s.now, from: l.st.party(), emergency: r.Kind == plan.ToEmergency}
+	c := &call{id: s.lastCall, caller: l, numbers: l.numbers, began: s.now, from: userParty(l.user), emergency: r.Kind == plan.ToEmergency}
 	l.call = c
 	s.calls = append(s.calls, c)
 	switch r.Kind {
@@ -158,7 +160,7 @@ func (s *Switch) answer(b *leg, _ legArg) {
 // farAnswered: the party that l called lifted its handset.
 func (s *Switch) farAnswered(l *leg, a legArg) {
 	s.talk(l, a)
-	s.turn(l.st)
+	s.polarity(l.st)
 }
 
 func (s *Switch) talk(l *leg, _ legArg) { s.move(l, Talking, 0) }
@@ -233,8 +235,12 @@ func (s *Switch) listen(l *leg, t *tone.Tone) {
 }
 
 // farGone: the other end of a call in progress left.
-func (s *Switch) farGone(l *leg, _ legArg) {
-	s.listen(l, l.numbers.Country.Tone(country.Busy))
+func (s *Switch) farGone(l *leg, a legArg) {
+	why := country.Busy
+	if a.cause != NormalClearing {
+		why = country.Congestion
+	}
+	s.listen(l, l.numbers.Country.Tone(why))
 	s.hook(l.st, s.now, analog.Clear)
 }
 
@@ -287,7 +293,6 @@ func (s *Switch) end(c *call, o Outcome, cause Cause, at time.Time) {
 		return
 	}
 	c.ended = true
-	s.unturn(c.caller.st)
 	if at.IsZero() || at.Before(c.began) {
 		at = s.now
 	}
@@ -305,5 +310,6 @@ func (s *Switch) end(c *call, o Outcome, cause Cause, at time.Time) {
 			break
 		}
 	}
+	s.polarity(c.caller.st)
 	s.out.records = append(s.out.records, r)
 }

@@ -22,5 +22,6 @@
 //   - one event reader in the board: board/office; at its start one more a port, for the
 //     power-up, and one for a port that is being brought back after a fault
 //   - one storage writer: storage.Store.Run
+//   - one writer of the log: cmd/sotto
 //   - in the simulator: one reader of its words, one printer, one that tells of records
 package pbx

@@ -10,7 +10,7 @@ import "sotto/pbx/analog"
 // flashHold: the party of a talking leg flashed.
 func (s *Switch) flashHold(l *leg, _ legArg) {
 	st := l.st
-	if st.onLine(l) { // an emergency call is not put on hold
+	if l.onLine() { // an emergency call is not put on hold
 		return
 	}
 	back := st.held
@@ -42,7 +42,7 @@ func (s *Switch) flashBack(l *leg, a legArg) {
 		case Dialling, Listening:
 			s.startDialling(l)
 		}
-		return
+		return // Waiting, Warned, Silent: nothing to come back to
 	}
 	was, c := l.state, l.call
 	s.remove(l)
@@ -65,6 +65,7 @@ func (s *Switch) retrieve(l *leg, _ legArg) {
 	}
 	st.active = l
 	s.move(l, Talking, 0)
+	s.polarity(st)
 	if o := l.call.other(l); o != nil {
 		s.tell(o, FarRetrieves, legArg{})
 	}
@@ -93,6 +94,7 @@ func (s *Switch) recallHeld(l *leg, a legArg) {
 	}
 	st.active = l
 	l.recall = true
+	st.reversed = false // ringing and its end put the line as it normally is
 	s.move(l, Alerting, l.call.numbers.Ring)
 	from := l.call.from
 	if l == l.call.caller {

@@ -64,6 +64,7 @@ type leg struct {
 	st       *station
 	call     *call // nil before dialling is complete and after the call ended
 	numbers  *plan.Numbering
+	user     *plan.User // whose telephone it was when the leg began
 	digits   []byte
 	tone     *tone.Tone  // Listening: what is heard
 	run      uint32      // of the tone: rises whenever a tone begins
@@ -81,8 +82,10 @@ type call struct {
 	from, to  Party
 	began     time.Time
 	answered  time.Time
-	line      *line // used by the call, nil for none
-	blind     bool  // on a line that does not tell of an answer
+	line      *line   // used by the call, nil for none
+	tried     []*line // of an emergency call: used so far
+	dial      string  // of an emergency call: what goes to the exchange
+	blind     bool    // on a line that does not tell of an answer
 	held      bool
 	emergency bool
 	ended     bool
@@ -167,11 +170,13 @@ func init() {
 		}},
 		legRow{State: Warned, Limit: "60 s", Moves: legMoves{
 			{On: GotTimeout, Do: (*Switch).silence, Next: []LegState{Silent}},
-			stay(GotFlash, "put the handset down"), stay(GotDigit, "nobody listens"),
+			{On: GotFlash, Do: (*Switch).flashBack, Next: []LegState{Gone}, Note: "back to the held call; without one, nothing"},
+			stay(GotDigit, "nobody listens"),
 			gone,
 		}},
 		legRow{State: Silent, Moves: legMoves{
-			stay(GotFlash, "put the handset down"), stay(GotDigit, "nobody listens"),
+			{On: GotFlash, Do: (*Switch).flashBack, Next: []LegState{Gone}, Note: "back to the held call; without one, nothing"},
+			stay(GotDigit, "nobody listens"),
 			gone,
 		}},
 		legRow{State: Gone},

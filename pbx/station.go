@@ -25,18 +25,20 @@ type station struct {
 	reversed bool // for the call under way
 }
 
-// turn reverses the line when the called party answered, if its user wants that; unturn
-// ends it with the call.
-func (s *Switch) turn(st *station) {
-	if st.user != nil && st.user.ReverseOnAnswer && !st.reversed {
-		st.reversed = true
-		s.signal(st.port, board.Reverse)
+// polarity reverses the line while a call that its telephone made is answered, if the
+// telephone's user wants that, and turns it back when the last such call is over.
+func (s *Switch) polarity(st *station) {
+	want := false
+	for _, c := range s.calls {
+		want = want || c.caller.st == st && !c.answered.IsZero() && !c.blind && c.caller.user != nil && c.caller.user.ReverseOnAnswer
 	}
-}
-
-func (s *Switch) unturn(st *station) {
-	if st.reversed {
-		st.reversed = false
+	if want == st.reversed {
+		return
+	}
+	st.reversed = want
+	if want {
+		s.signal(st.port, board.Reverse)
+	} else {
 		s.signal(st.port, board.Idle)
 	}
 }
@@ -87,9 +89,6 @@ func announcement(c *country.Country) analog.Announce {
 	}
 	return analog.Announce{}
 }
-
-// party names the station's user for a record; a port without one has none.
-func (st *station) party() Party { return userParty(st.user) }
 
 func (st *station) media() media.Port { return media.Port(st.port) }
 

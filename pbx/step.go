@@ -11,11 +11,17 @@ import (
 )
 
 // step takes the loop from one state to the next: deadlines that are over, then the
-// event, then what follows from both. It does no input or output.
+// event, then what follows from both. It does no input or output. With an event of the
+// board, deadlines are over that were so when it happened: a loop that comes late must
+// not take a flash for a hang-up.
 func (s *Switch) step(now time.Time, e Event) {
 	s.now = now
 	s.count.Steps++
-	s.expire()
+	if e.Board != nil && e.Board.At.Before(now) {
+		s.expire(e.Board.At)
+	} else {
+		s.expire(now)
+	}
 	switch {
 	case e.Board != nil:
 		s.boardEvent(*e.Board)
@@ -35,8 +41,8 @@ func (s *Switch) step(now time.Time, e Event) {
 }
 
 func (s *Switch) boardEvent(e board.Event) {
-	if s.seqKnown && e.Seq != s.lastSeq+1 {
-		s.count.LostEvents += uint64(e.Seq - s.lastSeq - 1)
+	if gap := int32(e.Seq - s.lastSeq); s.seqKnown && gap > 1 {
+		s.count.LostEvents += uint64(gap - 1)
 	}
 	s.lastSeq, s.seqKnown = e.Seq, true
 	if int(e.Port) < 0 || int(e.Port) >= len(s.byPort) {
@@ -53,11 +59,11 @@ func (s *Switch) boardEvent(e board.Event) {
 	}
 }
 
-// expire fires the deadlines that are over, the oldest first.
-func (s *Switch) expire() {
+// expire fires the deadlines that are not after limit, the oldest first.
+func (s *Switch) expire(limit time.Time) {
 	for range 10000 {
 		d, st, l, ln := s.earliest()
-		if d.IsZero() || d.After(s.now) {
+		if d.IsZero() || d.After(limit) {
 			return
 		}
 		switch {
@@ -86,8 +92,8 @@ func (s *Switch) earliest() (d time.Time, st *station, l *leg, ln *line) {
 		}
 	}
 	for _, x := range s.lines {
-		if sooner(x.deadline) {
-			d, st, l, ln = x.deadline, nil, nil, x
+		if t := x.due(); sooner(t) {
+			d, st, l, ln = t, nil, nil, x
 		}
 	}
 	return
@@ -184,8 +190,10 @@ func (s *Switch) derive() *media.Patch {
 		case Waiting:
 			ear.Tone = land.Tone(country.Ringback)
 		case Talking:
-			if l.call.line != nil {
-				ear.Hear(l.call.line.media())
+			if ln := l.call.line; ln != nil {
+				if ln.state >= lineSeized {
+					ear.Hear(ln.media())
+				}
 			} else if o := l.call.other(l); o != nil && o.state == Talking {
 				ear.Hear(o.st.media())
 			}
@@ -201,9 +209,10 @@ func (s *Switch) derive() *media.Patch {
 			continue
 		}
 		ear := media.Ear{Port: ln.media(), Run: ln.run}
-		if ln.state == lineSends {
+		switch ln.state { // until the number is dialled the exchange hears nothing of the caller: a key may still be down
+		case lineSends:
 			ear.Tone = ln.digits
-		} else {
+		case lineTalks:
 			ear.Hear(ln.call.caller.st.media())
 		}
 		p.Ears = append(p.Ears, ear)

@@ -190,6 +190,7 @@ func (s *Switch) Run(ctx context.Context) error {
 			return nil
 		case b, ok := <-s.cfg.Events:
 			if !ok {
+				s.stop(time.Now())
 				return nil
 			}
 			e.Board = &b
@@ -205,10 +206,30 @@ func (s *Switch) Run(ctx context.Context) error {
 				s.flush()
 			}
 			continue
-		case <-late:
+		case <-late: // what happened before the deadline may still be waiting
+			if !s.drain() {
+				s.stop(time.Now())
+				return nil
+			}
 		}
 		s.step(time.Now(), e)
 		s.flush()
+	}
+}
+
+// drain takes the board's events that wait, and tells whether there may be more.
+func (s *Switch) drain() bool {
+	for {
+		select {
+		case b, ok := <-s.cfg.Events:
+			if !ok {
+				return false
+			}
+			s.step(time.Now(), Event{Board: &b})
+			s.flush()
+		default:
+			return true
+		}
 	}
 }
 

@@ -140,6 +140,9 @@ func (s *Switch) invariants() error {
 				return err
 			}
 		}
+		if c.emergency && c.line == nil {
+			return fmt.Errorf("emergency call %d has no line", c.id)
+		}
 		if c.line != nil && c.line.call != c {
 			return fmt.Errorf("call %d has a line that does not know it", c.id)
 		}
@@ -195,7 +198,7 @@ func (s *Switch) invariants() error {
 		return fmt.Errorf("%d legs listed, %d at ports", len(s.legs), len(seen))
 	}
 	for _, ln := range s.lines {
-		if (ln.call != nil) != (ln.state == lineSeized || ln.state == lineSends || ln.state == lineTalks) {
+		if (ln.call != nil) != (ln.state >= lineClears && ln.state <= lineTalks) {
 			return fmt.Errorf("%s is %v, call %v", ln.label, ln.state, ln.call != nil)
 		}
 	}

@@ -6,6 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 
 	"go.etcd.io/bbolt"
 
@@ -22,10 +25,20 @@ const keepPlans = 20
 // ErrConflict says that somebody else has saved the plan since it was read.
 var ErrConflict = errors.New("the plan was changed by somebody else in the meantime: read it again")
 
+// ErrNoPlan says that this version finds every stored revision of the plan wrong.
+var ErrNoPlan = errors.New("no stored plan is valid in this version of Sotto: install the version that ran before")
+
 // planAt is a plan and its revision; it never changes once published.
 type planAt struct {
 	rev  Rev
 	plan plan.Plan
+}
+
+// Made tells whether the folder dir holds a database, so that [Open] would not make one.
+// It takes no lock. What cannot be looked at counts as made: Open says what is wrong.
+func Made(dir string) bool {
+	_, err := os.Lstat(filepath.Join(dir, fileName))
+	return !errors.Is(err, fs.ErrNotExist)
 }
 
 // CurrentPlan gives the whole plan and its revision, names included. It is for the
@@ -36,9 +49,9 @@ func (s *Store) CurrentPlan() (plan.Plan, Rev) {
 }
 
 // SetPlan makes p the plan if rev is still the current revision, and gives the new one
-// once it is durable; [ErrConflict] otherwise. A user without an id gets one. Whether a
-// plan makes sense is for package plan to say; SetPlan asks only that user ids differ.
-// The viewer must be owner or admin, else [ErrNotAllowed]. It does not need Run.
+// once it is durable; [ErrConflict] otherwise. A user without an id gets one. A plan that
+// does not validate is refused with an error that wraps its [plan.Problems]. The viewer
+// must be owner or admin, else [ErrNotAllowed]. It does not need Run.
 func (s *Store) SetPlan(ctx context.Context, v Viewer, rev Rev, p plan.Plan) (Rev, error) {
 	if v.Role != Owner && v.Role != Admin {
 		return 0, ErrNotAllowed
@@ -57,12 +70,8 @@ func (s *Store) SetPlan(ctx context.Context, v Viewer, rev Rev, p plan.Plan) (Re
 	}
 	next := &planAt{old.rev + 1, p.Clone()}
 	next.plan.FillIDs(func() plan.UserID { return plan.UserID(rand.Text()) })
-	seen := map[plan.UserID]bool{}
-	for _, u := range next.plan.Users {
-		if seen[u.ID] {
-			return 0, errors.New("save plan: two users have the same id")
-		}
-		seen[u.ID] = true
+	if err := next.plan.Validate(); err != nil {
+		return 0, fmt.Errorf("save plan: %w", err)
 	}
 	r, err := s.sealPlan(next)
 	if err != nil {
@@ -120,35 +129,65 @@ func (s *Store) sealPlan(at *planAt) (row, error) {
 	return row{key, value}, err
 }
 
-// loadPlan takes the newest revision. A user whose key is gone is left out; a revision
-// that does not open is an error, because an older plan in its stead would be wrong.
+// loadPlan takes the newest revision. One that does not open is an error, because an
+// older plan in its stead would be wrong. One that opens and is not valid, because this
+// version asks more than the one that stored it, gives way to the newest older one that
+// is; the revision stays the newest, so that the next save replaces it. [ErrNoPlan] if
+// there is none.
 func (s *Store) loadPlan(b *bbolt.Bucket) error {
-	key, value := b.Cursor().Last()
-	at := &planAt{}
+	c := b.Cursor()
+	key, value := c.Last()
+	newest := &planAt{}
 	if key != nil {
-		if at.rev = Rev(idOf(key)); at.rev == 0 {
+		if newest.rev = Rev(idOf(key)); newest.rev == 0 {
 			return fmt.Errorf("plan: %w", ErrDamaged)
 		}
-		sections, err := splitRow(value)
-		if err == nil {
-			err = s.openSection(bucketPlans, key, 0, sections, &at.plan)
-		}
-		if err != nil {
-			return fmt.Errorf("plan revision %d: %w", at.rev, ErrDamaged)
-		}
-		for i := 1; i < len(sections); i++ {
-			var u plan.User
-			switch err := s.openSection(bucketPlans, key, i, sections, &u); {
-			case err == nil:
-				at.plan.Users = append(at.plan.Users, u)
-			case !errors.Is(err, errErased):
-				return fmt.Errorf("plan revision %d: %w", at.rev, ErrDamaged)
-			}
-		}
 	}
-	if uint64(at.rev) != b.Sequence() {
+	if uint64(newest.rev) != b.Sequence() {
 		return fmt.Errorf("plan revision %d is missing: %w", b.Sequence(), ErrDamaged)
 	}
-	s.plan.Store(at)
+	for used := newest.rev; key != nil; used = Rev(idOf(key)) {
+		p, err := s.openPlan(key, value)
+		if err != nil && used == newest.rev {
+			return fmt.Errorf("plan revision %d: %w", used, ErrDamaged)
+		}
+		if err == nil {
+			err = p.Validate()
+		}
+		if err == nil {
+			if used != newest.rev {
+				s.log.Error("an older revision of the plan is used", "revision", uint64(used))
+			}
+			s.plan.Store(&planAt{newest.rev, p})
+			return nil
+		}
+		s.log.Error("a stored plan cannot be used in this version", "revision", uint64(used), "why", err)
+		key, value = c.Prev()
+	}
+	if newest.rev > 0 {
+		return ErrNoPlan
+	}
+	s.plan.Store(newest)
 	return nil
+}
+
+// openPlan opens the row of a plan. A user whose key is gone is left out.
+func (s *Store) openPlan(key, value []byte) (p plan.Plan, err error) {
+	sections, err := splitRow(value)
+	if err == nil {
+		err = s.openSection(bucketPlans, key, 0, sections, &p)
+	}
+	if err != nil {
+		return p, err
+	}
+	for i := 1; i < len(sections); i++ {
+		var u plan.User
+		switch err := s.openSection(bucketPlans, key, i, sections, &u); {
+		case err == nil:
+			p.Users = append(p.Users, u)
+		case !errors.Is(err, errErased):
+			return p, err
+		}
+	}
+	return p, nil
 }

@@ -101,7 +101,7 @@ func TestPlanRace(t *testing.T) {
 		wg.Go(func() {
 			for range 6 {
 				p, rev := s.CurrentPlan()
-				p.Country = "DE"
+				p.Office, p.Country = "O", "DE"
 				next, err := s.SetPlan(t.Context(), owner, rev, p)
 				if err == nil {
 					mu.Lock()
@@ -142,6 +142,61 @@ func TestOldPlansAreBounded(t *testing.T) {
 	s.Close()
 	if _, rev := b.open().CurrentPlan(); rev != keepPlans+5 {
 		t.Errorf("revision %d", rev)
+	}
+}
+
+// TestPlanOfAnotherVersion stores plans that this version finds wrong, as one that asked
+// less may have.
+func TestPlanOfAnotherVersion(t *testing.T) {
+	wrong := testPlan()
+	wrong.Users[0].Ext = "112"
+	b := newBox(t)
+	s := b.open()
+	if _, err := s.SetPlan(t.Context(), owner, 0, wrong); !errors.As(err, new(plan.Problems)) || strings.Contains(err.Error(), "112") {
+		t.Errorf("a wrong plan is saved: %v", err)
+	}
+	want := testPlan()
+	if _, err := s.SetPlan(t.Context(), owner, 0, want); err != nil {
+		t.Fatal(err)
+	}
+	store := func(rev Rev) {
+		t.Helper()
+		r := must(s.sealPlan(&planAt{rev, wrong}))
+		if err := s.commit(bucketPlans, []row{r}, func(b *bbolt.Bucket) error { return b.SetSequence(uint64(rev)) }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	store(2)
+	store(3)
+	s.Close()
+	s = b.open()
+	if p, rev := s.CurrentPlan(); rev != 3 || !reflect.DeepEqual(p, want) {
+		t.Errorf("revision %d: %+v", rev, p)
+	}
+	if rev, err := s.SetPlan(t.Context(), owner, 3, want); err != nil || rev != 4 {
+		t.Errorf("saved on top: %d, %v", rev, err)
+	}
+	for rev := Rev(4); rev > 0; rev-- {
+		store(rev)
+	}
+	store(4)
+	s.Close()
+	if _, err := b.tryOpen(); !errors.Is(err, ErrNoPlan) {
+		t.Errorf("no valid plan: %v", err)
+	}
+	if p, err := ReadLifeline(b.dir); err != nil || len(p.Users) != 2 {
+		t.Errorf("the lifeline is gone: %v", err)
+	}
+}
+
+func TestMade(t *testing.T) {
+	b := newBox(t)
+	if Made(b.dir) {
+		t.Error("made before the first Open")
+	}
+	b.open().Close()
+	if !Made(b.dir) || !Made(filepath.Join(b.dir, fileName, "below")) {
+		t.Error("not made")
 	}
 }
 

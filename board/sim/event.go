@@ -20,6 +20,9 @@ const (
 	PutDown                      // the handset is back on the hook
 	Talks                        // Who and Name hear each other
 	Said                         // a line from elsewhere, Name: a record, a fault
+	Shows                        // the display shows Name: a number and a name, "withheld"
+	ShowsNot                     // it went dark: the telephone is not called any more
+	Sees                         // off the hook, the feed of the line did Name: "reversal"
 )
 
 // Event is something that a person beside the telephones would notice.
@@ -49,6 +52,10 @@ func (e Event) String() string {
 		return e.Who + " and " + e.Name + " talk"
 	case Said:
 		return e.Name
+	case Shows:
+		return e.Who + " shows " + e.Name
+	case Sees:
+		return e.Who + " sees " + e.Name
 	}
 	return ""
 }

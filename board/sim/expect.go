@@ -45,7 +45,7 @@ func (w *Words) expectation(f []string) (x expectation, err error) {
 		return x, nil
 	}
 	if len(f) < 2 {
-		return x, errors.New("say what is expected: 101 hears dial, 102 rings, 101 and 102 talk, record 101 -> 102")
+		return x, errors.New("say what is expected: 101 hears dial, 102 rings, 102 shows 101, 101 and 102 talk, record 101 -> 102")
 	}
 	if _, err := w.handset(f[0]); err != nil {
 		return x, err
@@ -76,6 +76,14 @@ func (w *Words) expectation(f []string) (x expectation, err error) {
 		if x.what = RingsNot; x.name != "ringing" {
 			return x, fmt.Errorf("say: %s stops ringing", x.who)
 		}
+	case "shows":
+		if x.what = Shows; x.name == "" {
+			return x, fmt.Errorf("say what: %s shows 101 Reception, or: %s shows withheld", x.who, x.who)
+		}
+	case "sees":
+		if x.what = Sees; x.name != reversal {
+			return x, fmt.Errorf("say: %s sees %s", x.who, reversal)
+		}
 	case "and":
 		if len(f) != 4 || f[3] != "talk" || f[2] == f[0] {
 			return x, fmt.Errorf("say with whom: %s and 102 talk", x.who)
@@ -100,8 +108,8 @@ func (w *Words) tones() []string {
 // is tells whether an event is what is expected.
 func (x *expectation) is(e *Event) bool {
 	switch x.what {
-	case Said: // what follows may be left out
-		return e.What == Said && (e.Name == x.line || strings.HasPrefix(e.Name, x.line+" "))
+	case Said, Shows:
+		return e.What == x.what && x.begins(e.String())
 	case Rings:
 		return (e.What == Rings || e.What == RingsAs) && e.Who == x.who
 	case RingsAs:
@@ -110,6 +118,12 @@ func (x *expectation) is(e *Event) bool {
 		return false
 	}
 	return e.What == x.what && e.Who == x.who && e.Name == x.name || x.what == RingsNot && e.What == RingsNot && e.Who == x.who
+}
+
+// begins tells whether a line is what is expected; what follows may be left out.
+func (x *expectation) begins(line string) bool {
+	rest, ok := strings.CutPrefix(line, x.line)
+	return ok && (rest == "" || rest[0] == ' ')
 }
 
 // expect waits until a line is noticed or is so already.

@@ -7,14 +7,15 @@ import (
 
 	"sotto/board"
 	"sotto/board/chipsim"
+	"sotto/board/sim/display"
 	"sotto/board/sim/ear"
 )
 
 // sample is the length of one sample.
 const sample = time.Second / board.SampleRate
 
-// Handset is a telephone on a station port: hook, keypad, ringer, an ear that is
-// measured and a mouth. It lives by the frames of the highway; its methods may be
+// Handset is a telephone on a station port: hook, keypad, ringer, display, an ear that
+// is measured and a mouth. It lives by the frames of the highway; its methods may be
 // called by any goroutine and take effect with the next frame.
 //
 // The mouth behaves like a person: off the hook, with no tone in the ear and no key
@@ -44,8 +45,13 @@ type Handset struct {
 	hears  string                                         // tone in the ear, "" for none
 	audio  func(start time.Time, mouth, ear *board.Frame) // tap, may be nil
 	ringer ringer
-	flash  time.Duration // what the R key sends
-	out    func(Event)
+	turned bool // the feed, off the hook: ring to tip
+
+	display  *display.Display
+	watching int           // frames for which the display listens
+	shows    bool          // something
+	flash    time.Duration // what the R key sends
+	out      func(Event)
 }
 
 // act is something the hand does for a while.
@@ -53,6 +59,7 @@ type act struct {
 	kind    actKind
 	samples int
 	digit   byte
+	do      func() // of actThen; the handset is locked
 }
 
 // edge gives the samples of an act that only make room for its edge.
@@ -71,6 +78,7 @@ const (
 	actLift                 // loop closed once it was open for downTime
 	actKey                  // a key pressed
 	actPause                // as it is
+	actThen                 // something that takes no time
 )
 
 // osc is a sine as a rotating pointer.
@@ -101,7 +109,7 @@ func MarkerHz(i int) float64 { return 2700 + 40*float64(i) }
 const MaxMarkers = 16
 
 func newHandset(name string, marker int, newEar func() *ear.Ear, out func(Event)) *Handset {
-	return &Handset{name: name, marker: marker, ear: newEar(), newEar: newEar, out: out,
+	return &Handset{name: name, marker: marker, ear: newEar(), newEar: newEar, out: out, display: display.New(),
 		voice: newOsc(MarkerHz(marker%MaxMarkers), board.Amplitude(markerLevel)), ringer: ringer{name: name, out: out}}
 }
 
@@ -155,11 +163,11 @@ func (h *Handset) Moved() time.Time {
 	return h.handAt
 }
 
-// Busy tells whether the hand is still doing what it was told.
+// Busy tells whether hand or mouth are still doing what they were told.
 func (h *Handset) Busy() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return len(h.acts) > 0
+	return len(h.acts) > 0 || h.closed && len(h.words) > 0
 }
 
 // OffHook tells where the handset is once the hand did what it was told.
@@ -200,6 +208,9 @@ func (h *Handset) Tap(f func(start time.Time, mouth, ear *board.Frame)) {
 	h.audio = f
 }
 
+// then does f when the hand comes to it.
+func (h *Handset) then(f func()) { h.do(act{kind: actThen, samples: 1, do: f}) }
+
 func (h *Handset) do(l ...act) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -213,15 +224,20 @@ func (h *Handset) Line(start time.Time, feed *chipsim.Feed, draw *chipsim.Draw) 
 	draw.Closed, draw.Edges, draw.REN, draw.Mouth = h.closed, draw.Edges[:0], 1, board.Frame{}
 	if !h.closed {
 		h.ringer.frame(start, feed)
+		h.watch(start, feed)
 	}
 	if !h.closed && len(h.acts) == 0 {
 		return // on the hook, the ear is away from the receiver
 	}
+	was := h.closed
 	h.hand(start, draw)
 	if !h.closed {
-		h.silence(start)
+		if was {
+			h.silence(start)
+		}
 		return
 	}
+	h.polarity(start, feed)
 	h.listen(start, feed)
 	h.speak(start, draw)
 	if h.audio != nil {
@@ -244,6 +260,11 @@ func (h *Handset) hand(start time.Time, draw *chipsim.Draw) {
 		switch a.kind {
 		case actOpen, actClose:
 			h.hook(a.kind == actClose, start, pos, draw)
+		case actThen:
+			if a.do != nil {
+				a.do()
+				a.do = nil
+			}
 		case actKey:
 			if a.digit != 0 && h.closed {
 				h.press(a.digit)
@@ -283,6 +304,7 @@ func (h *Handset) hook(closed bool, start time.Time, pos int, draw *chipsim.Draw
 	} else {
 		h.rang = h.ringer.rings()
 		h.ringer.lifted(start.Add(at))
+		h.dark(start.Add(at))
 		h.lifted = start.Add(at)
 		h.keyAt = time.Time{}
 	}

@@ -16,6 +16,7 @@ type Room struct {
 	changed  chan struct{} // closed and replaced with each event
 	tones    map[string]string
 	bells    map[string]string // "rings", and with the cadence once it is known
+	displays map[string]string // "102 shows 101 Reception"
 	voices   map[string]map[int]time.Time
 	talking  map[[2]string]time.Time
 	follower func(Event)
@@ -26,7 +27,7 @@ type Room struct {
 const maxLog = 20000
 
 func newRoom() *Room {
-	return &Room{sets: map[string]*Handset{}, changed: make(chan struct{}), tones: map[string]string{}, bells: map[string]string{},
+	return &Room{sets: map[string]*Handset{}, changed: make(chan struct{}), tones: map[string]string{}, bells: map[string]string{}, displays: map[string]string{},
 		voices: map[string]map[int]time.Time{}, talking: map[[2]string]time.Time{}}
 }
 
@@ -72,6 +73,10 @@ func (r *Room) add(e Event) {
 		r.bells[e.Who] = e.String()
 	case RingsNot:
 		delete(r.bells, e.Who)
+	case Shows:
+		r.displays[e.Who] = e.String()
+	case ShowsNot:
+		delete(r.displays, e.Who)
 	case HearsVoice:
 		if r.voices[e.Who] == nil {
 			r.voices[e.Who] = map[int]time.Time{}
@@ -138,7 +143,8 @@ func (r *Room) hush(who string) {
 	}
 }
 
-// holds tells whether what is expected is so now: a tone heard, a bell that rings, a talk.
+// holds tells whether what is expected is so now: a tone heard, a bell that rings, a
+// talk, a number on the display.
 func (r *Room) holds(x *expectation) bool {
 	switch x.what {
 	case Hears:
@@ -149,6 +155,8 @@ func (r *Room) holds(x *expectation) bool {
 		return r.bells[x.who] != ""
 	case RingsAs:
 		return r.bells[x.who] == x.line
+	case Shows:
+		return x.begins(r.displays[x.who])
 	case Talks:
 		_, on := r.talking[[2]string{x.who, x.name}]
 		return on

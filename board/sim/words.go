@@ -11,9 +11,10 @@ import (
 )
 
 // Help tells the words.
-const Help = `101 lifts | 101 hangs up | 101 dials 102 | 101 pulses 102 | 101 flashes [100ms] | 101 hushes | 101 speaks
+const Help = `101 lifts | 101 hangs up | 101 dials 102 | 101 pulses 102 | 101 flashes [100ms] | 101 says hello.wav | 101 hushes | 101 speaks
   any of these: ... after 250ms; several at once: 101 lifts & 102 lifts
-101 hears dial | 101 hears nothing | 102 rings [1.0/4.0 at 25 Hz] | 102 stops ringing | 101 and 102 talk | record 101 -> 102 answered
+101 hears dial | 101 hears nothing | 102 rings [1.0/4.0 at 25 Hz] | 102 stops ringing | 102 shows 101 [Reception]
+101 and 102 talk | 101 sees reversal | record 101 -> 102 answered
   any of these: ... within 300ms; never 103 rings
 port 101 fails | port FXO 1 works | wait 3s | help | quit`
 
@@ -23,6 +24,10 @@ var ErrQuit = errors.New("quit")
 // Words does what it is told in the simulator's words, one statement at a time. It is
 // used by one goroutine.
 type Words struct {
+	// Voice gives the samples of the file that a handset is to say, by the name in the
+	// words; nil when there are none. [VoiceFile] is one.
+	Voice func(name string) ([]int16, error)
+
 	room   *Room
 	fault  func(port string, works bool) error
 	mark   int       // events before the last action
@@ -116,7 +121,7 @@ func (w *Words) Do(ctx context.Context, text string) error {
 	}
 	if len(f) >= 2 {
 		switch f[1] {
-		case "hears", "rings", "stops", "and":
+		case "hears", "rings", "stops", "shows", "sees", "and":
 			return w.expect(ctx, f)
 		}
 	}
@@ -241,8 +246,15 @@ func (w *Words) hand(f []string) (m move, err error) {
 		}
 		want, m.offHook = arg, true
 		m.do = func() { h.Flash(d) }
+	case "says":
+		pcm, err := w.voice(f[0], arg)
+		if err != nil {
+			return m, err
+		}
+		want, m.offHook = arg, true
+		m.do = func() { h.then(func() { h.words = pcm }) }
 	case "hushes", "speaks":
-		m.do = func() { h.Hush(verb == "hushes") }
+		m.do = func() { h.then(func() { h.hushed = verb == "hushes" }) }
 	default:
 		return m, fmt.Errorf("%q is not among the words; say help", verb)
 	}
@@ -250,6 +262,21 @@ func (w *Words) hand(f []string) (m move, err error) {
 		return m, fmt.Errorf("say just: %s", strings.TrimSpace(f[0]+" "+verb+" "+want))
 	}
 	return m, nil
+}
+
+// voice gives what a handset is to say.
+func (w *Words) voice(who, name string) ([]int16, error) {
+	switch {
+	case name == "":
+		return nil, fmt.Errorf("say what: %s says hello.wav", who)
+	case w.Voice == nil:
+		return nil, errors.New("there are no files here to say")
+	}
+	pcm, err := w.Voice(name)
+	if err != nil {
+		return nil, fmt.Errorf("%w; say a WAV file of 8 kHz, mono, 16 bit", err)
+	}
+	return pcm, nil
 }
 
 // handset finds a telephone by its name.

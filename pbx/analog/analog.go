@@ -119,6 +119,7 @@ func (o *Output) signal(k board.SignalKind) {
 type Port struct {
 	state    State
 	timing   Timing
+	called   Timing    // of the call that rings
 	since    time.Time // edge or moment that the state began with
 	deadline time.Time // zero for none
 	pulses   int

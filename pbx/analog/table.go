@@ -95,7 +95,8 @@ func (p *Port) answerAtOnce(now, _ time.Time, out *Output) {
 }
 
 func (p *Port) ring(now, _ time.Time, out *Output) {
-	if a := &p.timing.Announce; p.data > 0 && a.Before {
+	p.called = p.timing // a call rings as it began to
+	if a := &p.called.Announce; p.data > 0 && a.Before {
 		if a.Reverse {
 			out.signal(board.Reverse)
 		}
@@ -109,7 +110,7 @@ func (p *Port) ring(now, _ time.Time, out *Output) {
 // burst begins part n of the cadence at since.
 func (p *Port) burst(n int, since time.Time, out *Output) {
 	p.phase = n
-	p.enter(Ringing, since, p.timing.Cadence[n])
+	p.enter(Ringing, since, p.called.Cadence[n])
 	out.signal(board.Ring)
 }
 
@@ -117,7 +118,7 @@ func (p *Port) burst(n int, since time.Time, out *Output) {
 // each other from their planned ends, so the cadence does not drift with the loop's
 // lateness.
 func (p *Port) cadence(_, _ time.Time, out *Output) {
-	a, end := &p.timing.Announce, p.deadline
+	a, end := &p.called.Announce, p.deadline
 	switch p.state {
 	case Announcing:
 		p.enter(Sending, end, p.data+a.Guard)
@@ -129,8 +130,8 @@ func (p *Port) cadence(_, _ time.Time, out *Output) {
 		}
 		p.enter(Pause, end, p.next.Sub(end))
 	case Ringing:
-		p.phase = (p.phase + 1) % len(p.timing.Cadence)
-		pause := p.timing.Cadence[p.phase]
+		p.phase = (p.phase + 1) % len(p.called.Cadence)
+		pause := p.called.Cadence[p.phase]
 		p.next = end.Add(pause)
 		out.signal(board.OnHookTransmit)
 		if p.data > 0 && !a.Before && pause > a.Lead+p.data+a.Guard {
@@ -143,7 +144,7 @@ func (p *Port) cadence(_, _ time.Time, out *Output) {
 			p.data = 0
 			return
 		}
-		p.burst((p.phase+1)%len(p.timing.Cadence), end, out)
+		p.burst((p.phase+1)%len(p.called.Cadence), end, out)
 	}
 }
 

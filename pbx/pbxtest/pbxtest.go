@@ -11,6 +11,10 @@
 //	@dead FXS 2
 //	@ring 30             seconds until no answer
 //	@double 101 FXS 1 FXS 4    a user with several telephones
+//	@name 101 Jürgen Groß      in place of Person A
+//	@reverse 101               the line turns when the called party answers
+//
+// What a handset says is read from testdata.
 package pbxtest
 
 import (
@@ -18,13 +22,17 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"sotto/board"
 	"sotto/board/sim"
+	"sotto/board/sim/wav"
 	"sotto/pbx"
 	"sotto/pbx/media"
 	"sotto/pbx/plan"
@@ -39,11 +47,13 @@ type Scene struct {
 	Dead     []string
 	Ring     int
 	Ports    map[plan.Ext][]string // in place of one port each
+	Names    map[plan.Ext]string   // in place of Person A, Person B …
+	Reverse  []plan.Ext            // whose line turns on answer
 }
 
 // ParseScene reads the @ lines of a scenario and gives the rest.
 func ParseScene(text string) (Scene, string, error) {
-	s := Scene{Country: "DE", Stations: 4, Lines: 2, Ports: map[plan.Ext][]string{}}
+	s := Scene{Country: "DE", Stations: 4, Lines: 2, Ports: map[plan.Ext][]string{}, Names: map[plan.Ext]string{}}
 	lines := strings.Split(text, "\n")
 	for i, l := range lines {
 		f := strings.Fields(l)
@@ -64,6 +74,11 @@ func ParseScene(text string) (Scene, string, error) {
 			s.Ring, err = strconv.Atoi(arg)
 		case "@dead":
 			s.Dead = append(s.Dead, arg)
+		case "@name":
+			ext, name, _ := strings.Cut(arg, " ")
+			s.Names[plan.Ext(ext)] = strings.TrimSpace(name)
+		case "@reverse":
+			s.Reverse = append(s.Reverse, plan.Ext(arg))
 		case "@double":
 			e := plan.Ext(f[1])
 			for _, n := range strings.Split(strings.Join(f[2:], " "), "FXS") {
@@ -102,6 +117,10 @@ func (s *Scene) Plan() plan.Plan {
 	for i := range s.Stations {
 		label := fmt.Sprintf("FXS %d", i+1)
 		u := plan.User{ID: plan.UserID(fmt.Sprintf("u%d", i+1)), Name: fmt.Sprintf("Person %c", 'A'+i), Ext: plan.Ext(Name(i))}
+		if n := s.Names[u.Ext]; n != "" {
+			u.Name = n
+		}
+		u.ReverseOnAnswer = slices.Contains(s.Reverse, u.Ext)
 		if l := s.Ports[u.Ext]; l != nil {
 			u.Ports = l
 		} else if !taken[label] {
@@ -186,6 +205,7 @@ func Start(t testing.TB, s Scene) *Office {
 		t.Fatal(err)
 	}
 	o.words = o.Board.Words()
+	o.words.Voice = voice
 	o.Records = &Records{room: o.Board.Room}
 	o.Engine = media.New(o.Board, len(o.Board.Ports()))
 	o.Switch = pbx.New(pbx.Config{Ports: o.Board.Ports(), Events: o.Board.Events(), Signal: o.Board.Signal, Digits: o.Engine.Digits(), Publish: o.Engine.Publish, Journal: o.Records, Log: log}, n)
@@ -194,6 +214,16 @@ func Start(t testing.TB, s Scene) *Office {
 	o.done.Go(func() { o.Engine.Run(ctx) })
 	o.done.Go(func() { o.Switch.Run(ctx) })
 	return o
+}
+
+// voice reads what a handset says: at most a minute, from testdata and nowhere else.
+func voice(name string) ([]int16, error) {
+	f, err := os.OpenInRoot("testdata", name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return wav.Read(f, 60*board.SampleRate)
 }
 
 // Do says statements, each of which must come true.

@@ -139,6 +139,28 @@ func slowEmergency(n *Numbering) map[string]string {
 	for d, e := range tolerated {
 		sent[d] = e
 	}
+	if n.Plan.OutsidePrefix != "" {
+		return sent
+	}
+	inTheWay := func(d string) bool {
+		for i := 1; i < len(d); i++ {
+			if n.byExt[Ext(d[:i])] != nil || sent[d[:i]] != "" {
+				return true
+			}
+		}
+		return starts(d)
+	}
+	habit := map[string]string{}
+	for _, e := range own {
+		for _, d := range []string{"0" + e, "9" + e} {
+			if !inTheWay(d) {
+				habit[d] = e
+			}
+		}
+	}
+	for d, e := range habit {
+		sent[d] = e
+	}
 	return sent
 }
 

@@ -54,12 +54,31 @@ func Compile(p Plan) (*Numbering, error) {
 	return n, nil
 }
 
+// habits are the digits that people dial before an outside number elsewhere. In an
+// office without such a digit an emergency number counts with them, too, where they are
+// in no other number's way.
+var habits = [...]string{"0", "9"}
+
+// Urgent tells whether an emergency number begins with digits: whoever dials it gets
+// more time.
+func (n *Numbering) Urgent(digits string) bool {
+	for e := range n.emergency {
+		if strings.HasPrefix(e, digits) {
+			return true
+		}
+	}
+	return false
+}
+
 // addEmergency fills n.emergency; n.all holds the extensions. A person in distress dials
 // as on every other day, so each number counts with the digit for outside calls, too,
 // unless a number without it begins so. Those of elsewhere are tolerated where they
 // are in nobody's way: with 9 for outside calls, 911 would cut 9 112 short.
 func (n *Numbering) addEmergency() {
 	own := slices.Concat(n.Country.Emergency, n.Plan.Emergency)
+	begins := func(s string, list []string) bool {
+		return slices.ContainsFunc(list, func(by string) bool { return strings.HasPrefix(s, by) })
+	}
 	begun := func(by string, list []string) bool {
 		return slices.ContainsFunc(list, func(s string) bool { return strings.HasPrefix(s, by) })
 	}
@@ -74,6 +93,16 @@ func (n *Numbering) addEmergency() {
 		for _, d := range []string{e, n.Plan.OutsidePrefix + e} {
 			if !begun(d, taken) {
 				n.emergency[d] = e
+			}
+		}
+	}
+	if n.Plan.OutsidePrefix == "" {
+		taken = slices.Concat(n.all, slices.Collect(maps.Keys(n.emergency)))
+		for _, e := range own {
+			for _, p := range habits {
+				if d := p + e; !begun(d, taken) && !begins(d, taken) {
+					n.emergency[d] = e
+				}
 			}
 		}
 	}
