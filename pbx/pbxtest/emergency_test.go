@@ -110,3 +110,62 @@ func TestEmergencyTakesWhatWorks(t *testing.T) {
 		o.Do(t, "101 hangs up", "wait 4s")
 	})
 }
+
+// TestEmergencyUnderStress: a key held down, a key too many, a line that is cut as it is
+// taken, a chip that dies as it dials: the number arrives whole.
+func TestEmergencyUnderStress(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		line int // where the call must arrive
+		do   func(o *Office, t *testing.T)
+	}{
+		{"last key held for a second", 0, func(o *Office, t *testing.T) {
+			o.Do(t, "101 dials 11")
+			o.Board.Room.Set("101").Press("2", time.Second, 10*time.Millisecond)
+		}},
+		{"a key too many", 0, func(o *Office, t *testing.T) { o.Do(t, "101 dials 112#") }},
+		{"more keys out of fear", 0, func(o *Office, t *testing.T) { o.Do(t, "101 dials 1121121") }},
+		{"rotary dial", 0, func(o *Office, t *testing.T) { o.Do(t, "101 pulses 112") }},
+		{"by habit with a digit for outside calls", 0, func(o *Office, t *testing.T) { o.Do(t, "101 dials 0112") }},
+		{"line cut as it is taken", 1, func(o *Office, t *testing.T) {
+			o.Do(t, "101 dials 11")
+			o.Board.Lines[0].Cut(true)
+			o.Do(t, "101 dials 2")
+		}},
+		{"line cut while it dials", 1, func(o *Office, t *testing.T) {
+			o.Do(t, "101 dials 112", "wait 1600ms")
+			o.Board.Lines[0].Cut(true)
+		}},
+		{"chip dies while it dials", 1, func(o *Office, t *testing.T) {
+			o.Do(t, "101 dials 112", "wait 1600ms", "port FXO 1 fails")
+		}},
+		{"first line rings", 1, func(o *Office, t *testing.T) {
+			o.Board.Lines[0].Call(exchange.Voice{})
+			o.Do(t, "wait 2s", "101 dials 112")
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				o := Start(t, Scene{Country: "DE", Stations: 2, Lines: 2})
+				defer o.Stop(t)
+				for _, l := range o.Board.Lines {
+					l.SetFar(exchange.Far{Digits: 3, Rings: 1, Voice: exchange.Voice{Hz: 2900, Level: -16}})
+				}
+				o.Do(t, "101 lifts", "101 hears dial")
+				c.do(o, t)
+				o.Do(t, "wait 12s")
+				l := o.Board.Lines[c.line]
+				if l.State() != exchange.Talking || l.Digits() != "112" {
+					t.Errorf("the exchange is %v and received %q", l.State(), l.Digits())
+				}
+				if v := l.Level(sim.MarkerHz(0)); v < -30 {
+					t.Errorf("the centre hears the caller at %.0f dBm0", v)
+				}
+				o.Do(t, "101 hangs up", "wait 3s")
+				if r := o.Records.List(); len(r) != 1 || r[0].Outcome != pbx.AnswerUnknown {
+					t.Errorf("records %+v", r)
+				}
+			})
+		})
+	}
+}
