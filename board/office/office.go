@@ -163,13 +163,13 @@ func (b *Board) powerUp(ctx context.Context) error {
 		b.parts.PCM.Stop()
 		return err
 	}
-	if err := sleep(ctx, resetHold); err != nil {
+	if err := board.Wait(ctx, resetHold); err != nil {
 		return fail(err)
 	}
 	if err := b.parts.Reset(false); err != nil {
 		return fail(fmt.Errorf("release reset: %w", err))
 	}
-	if err := sleep(ctx, resetSettle); err != nil {
+	if err := board.Wait(ctx, resetSettle); err != nil {
 		return fail(err)
 	}
 	var up sync.WaitGroup
@@ -205,18 +205,6 @@ const (
 	resetHold   = time.Millisecond
 	resetSettle = 5 * time.Millisecond
 )
-
-// sleep waits for d or the end of ctx.
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
 
 // Ports implements [board.Board].
 func (b *Board) Ports() []board.PortInfo { return slices.Clone(b.ports) }

@@ -200,12 +200,8 @@ func (c *Chip) set(reg, v, mask byte) error {
 
 // wait waits for d or the end of ctx.
 func wait(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
+	if board.Wait(ctx, d) != nil {
 		return fmt.Errorf("si3050: %w", context.Cause(ctx))
 	}
+	return nil
 }

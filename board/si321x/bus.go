@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"periph.io/x/conn/v3/spi"
+
+	"sotto/board"
 )
 
 const (
@@ -97,7 +99,7 @@ func (b *bus) idle(ctx context.Context) error {
 		if time.Now().After(end) {
 			return fmt.Errorf("register %d reads %#02x after %v: %w", regIAS, v, indirectTime, ErrIndirectBusy)
 		}
-		if err := sleep(ctx, indirectPoll); err != nil {
+		if err := board.Wait(ctx, indirectPoll); err != nil {
 			return err
 		}
 	}
@@ -134,16 +136,4 @@ func (b *bus) verifyIndirect(ctx context.Context, addr byte, want uint16) error 
 		err = fmt.Errorf("indirect register %d reads %#04x after %#04x was written: %w", addr, got, want, ErrVerify)
 	}
 	return err
-}
-
-// sleep waits for d or for the end of ctx.
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"sotto/board"
 )
 
 const (
@@ -22,7 +24,7 @@ func (c *Chip) testLeak(ctx context.Context) error {
 	}
 	end := time.Now().Add(leakTime)
 	for wait := leakSettle; time.Now().Before(end); wait = converterPoll {
-		if err := sleep(ctx, wait); err != nil {
+		if err := board.Wait(ctx, wait); err != nil {
 			return err
 		}
 		v, err := c.bus.read(regVBAT)
@@ -43,7 +45,7 @@ func (c *Chip) lookAtHook(ctx context.Context) error {
 	if err := c.writeFeed(feedActive); err != nil {
 		return err
 	}
-	if err := sleep(ctx, hookTime); err != nil {
+	if err := board.Wait(ctx, hookTime); err != nil {
 		return err
 	}
 	v, err := c.bus.read(regLoopStatus)
@@ -117,7 +119,7 @@ func (c *Chip) await(ctx context.Context, reg, mask byte) (byte, error) {
 		if v &= mask; err != nil || v == 0 || !time.Now().Before(end) {
 			return v, err
 		}
-		if err := sleep(ctx, calibratePoll); err != nil {
+		if err := board.Wait(ctx, calibratePoll); err != nil {
 			return v, err
 		}
 	}

@@ -210,7 +210,7 @@ func (c *Chip) lookForForeign(ctx context.Context) error {
 		if !time.Now().Before(end) {
 			return fmt.Errorf("%.1f V with the line open: %w", volts, ErrForeignVoltage)
 		}
-		if err := sleep(ctx, converterPoll); err != nil {
+		if err := board.Wait(ctx, converterPoll); err != nil {
 			return err
 		}
 	}
@@ -233,7 +233,7 @@ func (c *Chip) raise(ctx context.Context) error {
 		if !time.Now().Before(end) {
 			return fmt.Errorf("battery reads %.1f V after %v: %w", volts, converterTime, ErrConverter)
 		}
-		if err := sleep(ctx, converterPoll); err != nil {
+		if err := board.Wait(ctx, converterPoll); err != nil {
 			return err
 		}
 	}
