@@ -20,6 +20,7 @@ type ringer struct {
 	last    float32   // last sample
 	firstX  time.Time // first upward zero crossing of the burst
 	lastX   time.Time
+	loudAt  time.Time // end of the last sample that is more than nothing
 	crosses int
 	peak    float32
 	hz      float64
@@ -29,9 +30,10 @@ type ringer struct {
 }
 
 const (
-	bellVolts = 25.0                   // peak; a bell does not move below
-	longGap   = 800 * time.Millisecond // a pause of this length ends a cadence
-	bellStops = 7 * time.Second        // without a burst it has stopped: longer than every pause
+	bellVolts  = 25.0                   // peak; a bell does not move below
+	stillVolts = 3.0                    // no ringing
+	longGap    = 800 * time.Millisecond // a pause of this length ends a cadence
+	bellStops  = 7 * time.Second        // without a burst it has stopped: longer than every pause
 )
 
 // rings tells whether the bell is in a cadence.
@@ -47,13 +49,20 @@ func (r *ringer) frame(start time.Time, feed *chipsim.Feed) {
 		}
 		return
 	}
+	loud := -1
 	for i, v := range feed.Ring {
+		if v > stillVolts || v < -stillVolts {
+			loud = i
+		}
 		r.peak = max(r.peak, v)
 		if r.last < 0 && v >= 0 || r.last == 0 && v > 0 && !r.on {
 			at := start.Add(time.Duration((float64(i) - float64(v/(v-r.last+1e-9))) * float64(sample)))
 			r.cross(at)
 		}
 		r.last = v
+	}
+	if loud >= 0 {
+		r.loudAt = start.Add(time.Duration(loud+1) * sample)
 	}
 }
 
@@ -78,16 +87,16 @@ func (r *ringer) cross(at time.Time) {
 	}
 }
 
-// ended: the burst is over. It is counted from its first to its last upward zero crossing,
-// and the period that the last one began.
+// ended: the burst is over. It is counted from its first upward zero crossing to the last
+// moment that there was a voltage.
 func (r *ringer) ended() {
 	r.on, r.last = false, 0
 	if r.crosses > 1 {
-		period := r.lastX.Sub(r.firstX) / time.Duration(r.crosses-1)
-		r.hz = float64(time.Second) / float64(period)
-		r.offAt = r.lastX.Add(period)
-	} else {
-		r.offAt = r.lastX
+		r.hz = float64(r.crosses-1) / r.lastX.Sub(r.firstX).Seconds()
+	}
+	r.offAt = r.lastX
+	if r.loudAt.After(r.lastX) {
+		r.offAt = r.loudAt
 	}
 	r.bursts = append(r.bursts, r.offAt.Sub(r.onAt))
 }

@@ -26,6 +26,12 @@ func living(t *testing.T, f func(ctx context.Context, w *Words)) {
 			}
 			return nil
 		}}
+		w.Voice = func(name string) ([]int16, error) {
+			if name != "a word.wav" {
+				return nil, errors.New("no such file")
+			}
+			return make([]int16, 2*board.SampleRate), nil
+		}
 		life.Go(func() {
 			feed := make([]chipsim.Feed, 2)
 			draw := make([]chipsim.Draw, 2)
@@ -61,6 +67,9 @@ func TestActions(t *testing.T) {
 			{"101 flashes 250ms after 1s", 1250 * time.Millisecond, "101 flashes 250ms"},
 			{"101 hushes", 0, "101 hushes"},
 			{"101 speaks", 0, "101 speaks"},
+			{"101 hushes after 300ms", 300 * time.Millisecond, "101 hushes"},
+			{"101 says a word.wav", 2 * time.Second, "101 says a word.wav"},
+			{"101 says a word.wav after 1s", 3 * time.Second, "101 says a word.wav"},
 			{"101 dials 5 after 500ms", 640 * time.Millisecond, "101 dials 5"},
 			{"102 lifts after 250ms & 101 hangs up after 1s", time.Second, "101 hangs up"},
 			{"102 hangs up", 0, "102 hangs up"},
@@ -73,6 +82,8 @@ func TestActions(t *testing.T) {
 			{"never 101 hears dial", 0, ""},
 			{"never 101 and 102 talk", 0, ""},
 			{"never record 101 -> 102", 0, ""},
+			{"never 102 shows 101", 0, ""},
+			{"never 101 sees reversal", 0, ""},
 		} {
 			began := time.Now()
 			w.room.log = nil
@@ -110,6 +121,10 @@ func TestExpectations(t *testing.T) {
 		{"102 rings 1.0/4.0 at 25 Hz", Event{What: RingsAs, Who: "102", Name: "1.0/4.0", Hz: 25}, Event{What: RingsAs, Who: "102", Name: "1.0/4.0", Hz: 20}},
 		{"102 stops ringing", Event{What: RingsNot, Who: "102"}, Event{What: RingsNot, Who: "101"}},
 		{"101 and 102 talk", Event{What: Talks, Who: "101", Name: "102"}, Event{What: Talks, Who: "101", Name: "103"}},
+		{"102 shows 101 Reception", Event{What: Shows, Who: "102", Name: "101 Reception"}, Event{What: Shows, Who: "102", Name: "101 Receptionist"}},
+		{"102 shows 101", Event{What: Shows, Who: "102", Name: "101 Reception"}, Event{What: Shows, Who: "102", Name: "1011 Reception"}},
+		{"102 shows withheld", Event{What: Shows, Who: "102", Name: "withheld"}, Event{What: Shows, Who: "101", Name: "withheld"}},
+		{"101 sees reversal", Event{What: Sees, Who: "101", Name: "reversal"}, Event{What: Sees, Who: "102", Name: "reversal"}},
 		{"102 and 101 talk", Event{What: Talks, Who: "101", Name: "102"}, Event{What: HearsVoice, Who: "101", Voice: 1}},
 		{"record 101 -> 102 answered", Event{What: Said, Name: "record 101 -> 102 answered 5s held"}, Event{What: Said, Name: "record 101 -> 1022 answered"}},
 	} {
@@ -154,10 +169,11 @@ func TestHolds(t *testing.T) {
 		r := w.room
 		r.add(Event{What: Hears, Who: "101", Name: "dial"})
 		r.add(Event{What: RingsAs, Who: "102", Name: "1.0/4.0", Hz: 25})
+		r.add(Event{What: Shows, Who: "102", Name: "101 Reception"})
 		r.add(Event{What: HearsVoice, Who: "101", Voice: 1})
 		r.add(Event{What: HearsVoice, Who: "102", Voice: 0})
 		w.begin()
-		for _, s := range []string{"101 hears dial", "102 rings", "102 rings 1.0/4.0 at 25 Hz", "102 and 101 talk", "102 hears nothing"} {
+		for _, s := range []string{"101 hears dial", "102 rings", "102 rings 1.0/4.0 at 25 Hz", "102 shows 101 Reception", "102 shows 101", "102 and 101 talk", "102 hears nothing"} {
 			err := w.Do(ctx, s+" within 0s")
 			if s == "102 hears nothing" { // it hears a voice
 				if err == nil {
@@ -171,6 +187,11 @@ func TestHolds(t *testing.T) {
 		if err := w.Do(ctx, "102 hears nothing"); err != nil {
 			t.Error(err)
 		}
+		r.add(Event{What: ShowsNot, Who: "102"})
+		w.begin()
+		if err := w.Do(ctx, "102 shows 101 within 0s"); err == nil {
+			t.Error("a dark display shows something")
+		}
 	})
 }
 
@@ -181,6 +202,8 @@ var wrong = []struct{ words, help string }{
 	{"101 lifts now", "say just: 101 lifts"}, {"101 hangs", "say just: 101 hangs up"}, {"101 hangs on", "say just: 101 hangs up"}, {"101 hushes 3", "say just: 101 hushes"},
 	{"101 dials", "which digits"}, {"101 dials abc", "which digits"}, {"101 dials 1 2", "which digits"}, {"101 pulses 1*", "which digits"}, {"101 dials " + strings.Repeat("1", 41), "up to 40"},
 	{"101 dials 102", "say: 101 lifts"}, {"101 pulses 1", "say: 101 lifts"}, {"101 flashes", "say: 101 lifts"},
+	{"101 says a word.wav", "say: 101 lifts"}, {"101 says", "hello.wav"}, {"101 says nothing.wav", "no such file; say a WAV file of 8 kHz"},
+	{"101 shows", "shows withheld"}, {"101 sees", "sees reversal"}, {"101 sees red", "sees reversal"}, {"never 199 shows 101", "there are 101, 102"},
 	{"101 flashes long", "say 300ms or 3s"}, {"101 lifts after", "after 250ms"}, {"101 lifts after lunch", "say 300ms or 3s"}, {"101 lifts after -1s", "say 300ms or 3s"},
 	{"wait", "wait 3s"}, {"wait 3", "300ms or 3s"}, {"wait 25h", "300ms or 3s"}, {"wait 1s 2s", "wait 3s"}, {"quit now", "quit alone"}, {"help me", "help alone"},
 	{"101 hears", "no tone is called"}, {"101 hears diall", "there are dial, busy, call waiting, unknown tone, nothing"}, {"101 hears dial & 102 lifts", "no tone is called"},
@@ -249,7 +272,7 @@ func FuzzWords(f *testing.F) {
 	for _, c := range wrong {
 		f.Add(c.words)
 	}
-	for _, s := range []string{"101 dials 102 after 3s & 102 lifts", "101 and 102 talk within 300ms", "102 rings 0.4/0.2/0.4/2.0 at 25 Hz", "never record 1 -> 2", "101 flashes 23h59m"} {
+	for _, s := range []string{"101 dials 102 after 3s & 102 lifts", "101 and 102 talk within 300ms", "102 rings 0.4/0.2/0.4/2.0 at 25 Hz", "never record 1 -> 2", "101 flashes 23h59m", "101 says hello.wav", "102 shows 101 R within 1s"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

@@ -13,10 +13,13 @@ import (
 )
 
 func main() {
+	signal.Ignore(syscall.SIGPIPE) // a reader that has gone away costs its lines, not the calls
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the program at once
 	if err := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr); err != nil {
-		fmt.Fprintln(os.Stderr, "sotto:", err)
+		last := newLines(os.Stderr, 1, nil)
+		fmt.Fprintln(last, "sotto:", err)
+		last.flush()
 		os.Exit(1)
 	}
 }

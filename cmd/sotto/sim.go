@@ -1,19 +1,20 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"sotto/board"
+	"sotto/board/chipsim"
 	"sotto/board/sim"
 	"sotto/pbx/plan"
 	"sotto/pbx/scene"
@@ -37,13 +38,14 @@ func boardFlag(s string) ([]string, error) {
 }
 
 // openSim builds a simulated board with a port for each that the plan names, four
-// stations and two exchange lines at the least.
+// stations and two exchange lines at the least. Labels that no such board can have are
+// left out.
 func openSim(ctx context.Context, n *plan.Numbering, dead []string, log *slog.Logger) (*sim.Board, error) {
 	names := map[int]string{}
 	stations, lines := 4, 2
 	for _, u := range n.Plan.Users {
 		for i, label := range u.Ports {
-			if k, ok := portNumber(label, "FXS "); ok {
+			if k, ok := portNumber(label, "FXS "); ok && k <= chipsim.Slots-lines {
 				stations = max(stations, k)
 				names[k] = string(u.Ext)
 				if i > 0 {
@@ -53,7 +55,7 @@ func openSim(ctx context.Context, n *plan.Numbering, dead []string, log *slog.Lo
 		}
 	}
 	for _, l := range n.Plan.Lines {
-		if k, ok := portNumber(l.Port, "FXO "); ok {
+		if k, ok := portNumber(l.Port, "FXO "); ok && k <= chipsim.Slots-stations {
 			lines = max(lines, k)
 		}
 	}
@@ -67,10 +69,11 @@ func openSim(ctx context.Context, n *plan.Numbering, dead []string, log *slog.Lo
 		Flash: scene.Flash(n.Country), Dead: dead, Log: log})
 }
 
+// portNumber gives the number in a label such as "FXS 3"; "FXS 03" is none.
 func portNumber(label, prefix string) (int, bool) {
 	rest, ok := strings.CutPrefix(label, prefix)
 	k, err := strconv.Atoi(rest)
-	return k, ok && err == nil && k > 0 && k <= board.MaxPorts
+	return k, ok && err == nil && strconv.Itoa(k) == rest && k > 0 && k <= board.MaxPorts
 }
 
 // describe lists the ports for the line that says the box is ready.
@@ -86,55 +89,16 @@ func describe(ports []board.PortInfo) string {
 	return strings.Join(l, ", ")
 }
 
-// printer prints what happens, one event a line. Events come from the media clock,
-// which must not wait for a terminal: they are queued.
-type printer struct {
-	w     *bufio.Writer
-	lines chan string
-	done  chan struct{}
-	once  sync.Once
-}
-
-func newPrinter(w io.Writer) *printer {
-	p := &printer{w: bufio.NewWriter(w), lines: make(chan string, 4096), done: make(chan struct{})}
-	go p.run()
-	return p
-}
-
-func (p *printer) run() {
-	defer close(p.done)
-	for l := range p.lines {
-		p.w.WriteString(l)
-		p.w.WriteByte('\n')
-		if len(p.lines) == 0 {
-			p.w.Flush()
-		}
-	}
-	p.w.Flush()
-}
-
-func (p *printer) event(e sim.Event) {
+// printEvent prints what happens, one event a line.
+func printEvent(out io.Writer, e sim.Event) {
 	if s := e.String(); s != "" {
-		p.line(s)
+		fmt.Fprintln(out, s)
 	}
-}
-
-func (p *printer) line(s string) {
-	defer func() { _ = recover() }() // closed: nobody reads any more
-	select {
-	case p.lines <- s:
-	default:
-	}
-}
-
-func (p *printer) flush() {
-	p.once.Do(func() { close(p.lines) })
-	<-p.done
 }
 
 // talk reads words until they end. A person at a terminal goes on after a wrong word;
 // so does a script, but it is told at the end.
-func talk(ctx context.Context, brd *sim.Board, in io.Reader, out *printer, failed *int) error {
+func talk(ctx context.Context, brd *sim.Board, in io.Reader, out io.Writer, failed *atomic.Int64) error {
 	person := false
 	if f, ok := in.(*os.File); ok {
 		if st, err := f.Stat(); err == nil && st.Mode()&os.ModeCharDevice != 0 {
@@ -144,9 +108,9 @@ func talk(ctx context.Context, brd *sim.Board, in io.Reader, out *printer, faile
 	said := false
 	err := brd.Words().Run(ctx, &noted{in, &said}, func(err error) {
 		if !person {
-			*failed++
+			failed.Add(1)
 		}
-		out.line("? " + err.Error())
+		fmt.Fprintln(out, "? "+err.Error())
 	})
 	if err == nil && !said { // no words at all: a box that just runs
 		<-ctx.Done()
@@ -168,22 +132,24 @@ func (n *noted) Read(b []byte) (int, error) {
 	return k, err
 }
 
-// tellRecords notes each record in the room once it is durable.
-func tellRecords(ctx context.Context, store *storage.Store, room *sim.Room, log *slog.Logger) {
+// tellRecords notes each record after told in the room once it is durable.
+func tellRecords(ctx context.Context, store *storage.Store, told storage.RecordID, room *sim.Room, log *slog.Logger) {
 	reader := store.As(storage.Viewer{Role: storage.Owner})
-	told, _ := store.Follow()
 	for last := false; ; {
 		newest, changed := store.Follow()
-		if newest > told {
-			list, err := reader.Records(context.WithoutCancel(ctx), storage.Query{Limit: int(min(newest-told, 500))})
+		for told < newest {
+			upTo := min(told+maxPage, newest)
+			list, err := reader.Records(context.WithoutCancel(ctx), storage.Query{Before: upTo + 1, Limit: int(upTo - told)})
 			if err != nil {
 				log.Error("records cannot be read", "why", err)
 				return
 			}
-			told = newest
-			for i := len(list) - 1; i >= 0; i-- {
-				room.Note(time.Now(), recordLine(&list[i]))
+			for _, r := range slices.Backward(list) {
+				if r.ID > told { // one that cannot be read makes room for an older one
+					room.Note(time.Now(), recordLine(&r))
+				}
 			}
+			told = upTo
 		}
 		if last {
 			return
@@ -195,6 +161,9 @@ func tellRecords(ctx context.Context, store *storage.Store, room *sim.Room, log 
 		}
 	}
 }
+
+// maxPage is how many records are read at a time, no more than [storage.Query] allows.
+const maxPage = 500
 
 // recordLine gives a record in the simulator's words.
 func recordLine(r *storage.RecordView) string {

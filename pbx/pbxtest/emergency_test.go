@@ -1,6 +1,7 @@
 package pbxtest
 
 import (
+	"math"
 	"slices"
 	"sync"
 	"testing"
@@ -24,6 +25,8 @@ func (t *tape) add(f *board.Frame) {
 	defer t.mu.Unlock()
 	t.pcm = append(t.pcm, f[:]...)
 }
+
+func (t *tape) all() []int16 { return t.last(math.MaxInt) }
 
 func (t *tape) last(n int) []int16 {
 	t.mu.Lock()

@@ -1,0 +1,181 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+
+	"sotto/board"
+	"sotto/pbx"
+	"sotto/pbx/plan"
+	"sotto/storage"
+	"sotto/storage/keyring"
+)
+
+// office is what the box knows of its office when it starts.
+type office struct {
+	numbers *plan.Numbering
+	store   *storage.Store // nil: the box runs from the lifeline
+	first   bool           // the plan is not in the store yet
+}
+
+// openOffice opens the data folder and gives the plan. Without a store, because its keys
+// or its database cannot be read or its folder not be written, telephones work from the
+// lifeline, and the fault is in the log. At the first start the plan is that of -plan or
+// the demo; it is read before anything is made, so that a wrong one leaves nothing behind.
+func openOffice(o options, log *slog.Logger) (*office, error) {
+	var first *plan.Numbering
+	if !storage.Made(o.data) {
+		if p, err := storage.ReadLifeline(o.data); err == nil {
+			return fromLifeline(p, errors.New("the database is missing: put back a backup"), log)
+		}
+		var err error
+		if first, err = firstPlan(o.plan); err != nil {
+			return nil, err
+		}
+	}
+	store, err := storage.Open(o.data, keyring.NewFileRoot(o.root), log)
+	if errors.Is(err, storage.ErrLocked) {
+		return nil, err
+	}
+	if err != nil {
+		p, lifeErr := storage.ReadLifeline(o.data)
+		if lifeErr != nil {
+			return nil, err
+		}
+		return fromLifeline(p, err, log)
+	}
+	p, rev := store.CurrentPlan()
+	if rev > 0 {
+		if o.plan != "" {
+			log.Warn("there is a plan already: -plan is for the first start only")
+		}
+		off := &office{store: store}
+		if off.numbers, err = plan.Compile(p); err != nil {
+			store.Close()
+			return nil, fmt.Errorf("plan: %w", err)
+		}
+		return off, nil
+	}
+	if first == nil { // an earlier first start came to nothing
+		if first, err = firstPlan(o.plan); err != nil {
+			store.Close()
+			return nil, err
+		}
+	}
+	return &office{numbers: first, store: store, first: true}, nil
+}
+
+func fromLifeline(p plan.Plan, why error, log *slog.Logger) (*office, error) {
+	numbers, err := plan.Compile(p)
+	if err != nil {
+		return nil, fmt.Errorf("lifeline: %w", err)
+	}
+	log.Error("the store cannot be opened: telephones work, nothing is recorded", "why", why)
+	return &office{numbers: numbers}, nil
+}
+
+// keepPlan stores the plan at the first start. That is done with the board open: a plan
+// that no board can be opened with is not kept.
+func (off *office) keepPlan(ctx context.Context) (err error) {
+	if !off.first {
+		return nil
+	}
+	if _, err = off.store.SetPlan(ctx, storage.Viewer{Role: storage.Owner}, 0, off.numbers.Plan); err != nil {
+		return err
+	}
+	p, _ := off.store.CurrentPlan() // its users have ids
+	off.numbers, err = plan.Compile(p)
+	return err
+}
+
+// close closes the store and tells of records that are lost.
+func (off *office) close(log *slog.Logger) {
+	if off.store == nil {
+		return
+	}
+	if err := off.store.Close(); err != nil {
+		log.Error("the store did not close well", "why", err)
+	}
+	if n := off.store.Health().Lost; n > 0 {
+		log.Error("call records were lost", "count", n)
+	}
+}
+
+// firstPlan reads the plan to import: a regular file, because a pipe or a device might
+// never end.
+func firstPlan(file string) (*plan.Numbering, error) {
+	data := demo
+	if file != "" {
+		st, err := os.Stat(file)
+		if err == nil && !st.Mode().IsRegular() {
+			err = fmt.Errorf("%s is not a regular file", file)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("plan: %w", err)
+		}
+		f, err := os.Open(file)
+		if err != nil {
+			return nil, fmt.Errorf("plan: %w", err)
+		}
+		defer f.Close()
+		if data, err = io.ReadAll(io.LimitReader(f, plan.MaxSize+1)); err != nil {
+			return nil, fmt.Errorf("plan: %w", err)
+		}
+	}
+	p, err := plan.Parse(data)
+	if err != nil {
+		return nil, fmt.Errorf("plan %s: %w", file, err)
+	}
+	return plan.Compile(p)
+}
+
+// checkPorts tells of ports that the plan names and the board has not got. A label that
+// is none of the board's kind may hold anything, a name even, and is not told.
+func checkPorts(n *plan.Numbering, ports []board.PortInfo, log *slog.Logger) {
+	have := map[string]board.Kind{}
+	for _, p := range ports {
+		have[p.Label] = p.Kind
+	}
+	miss := func(label, prefix string, k board.Kind, format string, at ...any) {
+		if have[label] == k {
+			return
+		}
+		if _, ok := portNumber(label, prefix); !ok {
+			label = "?"
+		}
+		log.Warn("the plan names a port that the board has not got", "at", fmt.Sprintf(format, at...), "port", label, "kind", k.String())
+	}
+	for i, u := range n.Plan.Users {
+		for j, label := range u.Ports {
+			miss(label, "FXS ", board.Station, "users[%d].ports[%d]", i, j)
+		}
+	}
+	for i, l := range n.Plan.Lines {
+		miss(l.Port, "FXO ", board.ExchangeLine, "lines[%d].port", i)
+	}
+}
+
+// noJournal takes records when there is no store, and counts them. The log is told each
+// time that they are twice as many.
+type noJournal struct {
+	log         *slog.Logger
+	count, told uint64 // of the switch loop; others once it has ended
+}
+
+func (j *noJournal) Append(pbx.Record) {
+	j.count++
+	if j.count&(j.count-1) == 0 {
+		j.tell()
+	}
+}
+
+func (j *noJournal) tell() {
+	if j.count > j.told {
+		j.told = j.count
+		j.log.Error("calls were not recorded: there is no store", "count", j.count)
+	}
+}
