@@ -126,7 +126,7 @@ type Port struct {
 	data     time.Duration // length of the caller's number for this call, 0 when there is none or it was sent
 	next     time.Time     // end of the pause in which it is sent
 	phase    int           // index into Timing.Cadence
-	closed   bool          // last known state of the loop
+	broke    time.Time     // Clearing: since when the loop has been open by the telephone
 	refused  uint64
 }
 
@@ -171,12 +171,6 @@ func (p *Port) SetTiming(t Timing) { p.timing = t }
 // the present; now is the present. It reports false if the state does not allow the input.
 func (p *Port) Step(now, at time.Time, in Input) (Output, bool) {
 	var out Output
-	switch in {
-	case LoopClosed:
-		p.closed = true
-	case LoopOpen:
-		p.closed = false
-	}
 	if in == Timeout && (p.deadline.IsZero() || now.Before(p.deadline)) {
 		return out, true // an old timer: its state is gone
 	}

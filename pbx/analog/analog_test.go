@@ -164,7 +164,7 @@ func TestHook(t *testing.T) {
 			y.state()
 			y.runTo(epoch.Add(2601 * ms))
 			y.state()
-			y.runTo(epoch.Add(3501 * ms))
+			y.runTo(epoch.Add(3501*ms + Grace))
 			y.state()
 			y.runTo(epoch.Add(6001 * ms))
 			y.state()

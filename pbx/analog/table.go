@@ -52,7 +52,8 @@ func init() {
 		}},
 		row{State: Clearing, Limit: "open loop towards the telephone", Moves: moves{
 			{On: Timeout, Do: (*Port).feedAgain, Next: []State{OffHook, Break}, Note: "Break, if it was put down meanwhile"},
-			stay(LoopOpen, "remembered"), stay(LoopClosed, "remembered"),
+			{On: LoopOpen, Do: (*Port).openedClearing, Note: "remembered"},
+			{On: LoopClosed, Do: (*Port).closedClearing, Note: "remembered"},
 			stay(Clear, "clears already"), stay(Quiet, "nothing rings"), stay(Ring, "it is off hook"), fail,
 		}},
 		row{State: OutOfService, Moves: moves{
@@ -134,13 +135,13 @@ func (p *Port) cadence(_, _ time.Time, out *Output) {
 		pause := p.called.Cadence[p.phase]
 		p.next = end.Add(pause)
 		out.signal(board.OnHookTransmit)
-		if p.data > 0 && !a.Before && pause > a.Lead+p.data+a.Guard {
+		if p.data > 0 && !a.Before && pause > a.Lead+p.data+Grace+a.Guard {
 			pause = a.Lead
 		}
 		p.enter(Pause, end, pause)
 	default: // Pause
 		if p.data > 0 && end.Before(p.next) {
-			p.enter(Sending, end, p.data)
+			p.enter(Sending, end, p.data+Grace) // the media loop begins a frame or two later
 			p.data = 0
 			return
 		}
@@ -208,19 +209,31 @@ func (p *Port) clear(now, _ time.Time, out *Output) {
 	if p.timing.Clear <= 0 {
 		return
 	}
+	p.broke = time.Time{}
+	if p.state == Break {
+		p.broke = p.since
+	}
 	p.enter(Clearing, now, p.timing.Clear)
 	out.signal(board.OpenLoop)
 }
+
+func (p *Port) openedClearing(_, at time.Time, _ *Output) {
+	if p.broke.IsZero() {
+		p.broke = at
+	}
+}
+
+func (p *Port) closedClearing(time.Time, time.Time, *Output) { p.broke = time.Time{} }
 
 // feedAgain ends the open loop towards the telephone. The board tells of no hook change
 // while it lasts; one that it tells of afterwards is treated like any other.
 func (p *Port) feedAgain(now, _ time.Time, out *Output) {
 	out.signal(board.Idle)
-	if p.closed {
+	if p.broke.IsZero() {
 		p.enter(OffHook, now, 0)
 		return
 	}
-	p.enter(Break, now, p.timing.FlashMax+Grace)
+	p.enter(Break, p.broke, p.timing.FlashMax+Grace) // it was being put down all the while
 }
 
 func (p *Port) fail(now, _ time.Time, out *Output) {
