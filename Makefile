@@ -8,17 +8,19 @@ LDFLAGS := -s -w
 export CGO_ENABLED ?= 0
 
 # Packages without hardware, files or sockets: their tests run as ARM programs too.
-PURE := ./board ./board/sim/ear ./board/sim/exchange ./board/sim/wav ./pbx ./pbx/analog ./pbx/country ./pbx/media \
-        ./pbx/media/dtmf ./pbx/media/g711 ./pbx/media/tone ./pbx/number ./pbx/plan ./pbx/table ./pbx/scene \
+PURE := ./board ./board/sim/ear ./board/sim/display ./board/sim/exchange ./board/sim/wav ./pbx ./pbx/analog ./pbx/country ./pbx/media \
+        ./pbx/media/dtmf ./pbx/media/fsk ./pbx/media/g711 ./pbx/media/tone ./pbx/number ./pbx/plan ./pbx/table ./pbx/scene \
         ./storage/seal
 
+.NOTPARALLEL:
 .PHONY: help run test check race arm bench soak build speech packages golden clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/' | expand -t 10
 
 run: ## build and start the demo office; then type words, such as: 101 lifts
-	@$(GO) build -o $(BIN)/sotto ./cmd/sotto
+	@echo building ...
+	@$(GO) build -buildvcs=false -o $(BIN)/sotto ./cmd/sotto
 	@$(BIN)/sotto -board sim -data run/data
 
 test: packages speech check race arm ## everything: installs the Debian packages it needs
@@ -28,7 +30,7 @@ check: ## format, vet, all tests
 	$(GO) vet ./...
 	$(GO) test ./...
 
-race: ## the suite under the race detector (needs a C compiler)
+race: ## the short suite under the race detector (needs a C compiler)
 	CGO_ENABLED=1 $(GO) test -race -short ./...
 
 arm: ## the pure packages' tests as ARMv7 programs under qemu
@@ -52,7 +54,7 @@ packages: ## install what the tests need from Debian
 	@sh scripts/packages.sh espeak-ng flite festival festvox-kallpc16k sox qemu-user-static gcc libc6-dev
 
 golden: ## write golden files anew; read the change before you commit it
-	$(GO) test ./pbx ./pbx/analog ./pbx/country -update
+	$(GO) test ./pbx ./pbx/analog ./pbx/country ./pbx/table -update
 
 clean: ## remove what was built and made
 	rm -rf $(BIN) tmp run

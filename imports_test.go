@@ -21,7 +21,7 @@ var rooms = []struct {
 }{
 	{"cmd/sotto", []string{"board", "pbx", "storage", "ui"}, nil, "the only composition root: it may see everything of ours and needs nothing of others"},
 	{"board", []string{}, nil, "vocabulary: the standard library alone"},
-	{"board/pcm", []string{"board"}, nil, "a stream of samples; the ALSA backend will need the system calls of golang.org/x/sys"},
+	{"board/pcm", []string{"board"}, nil, "a stream of samples"},
 	{"board/si321x", []string{"board"}, []string{"periph.io/x/conn/v3"}, "a driver sees its bus and the vocabulary"},
 	{"board/si3050", []string{"board"}, []string{"periph.io/x/conn/v3"}, "a driver sees its bus and the vocabulary"},
 	{"board/chipsim", []string{"board", "board/pcm"}, []string{"periph.io/x/conn/v3"}, "models know nothing of the drivers that are tried on them"},
@@ -59,7 +59,7 @@ var mayReveal = map[string]string{
 	"pbx/pbxtest":   "prints records of scenarios; for tests only",
 }
 
-// What no package above pbx may reach except through storage.As, and what nobody imports.
+// What no package of the program imports.
 var neverImported = map[string]string{
 	"pbx/pbxtest": "for tests only", "board/boardtest": "for tests only",
 }

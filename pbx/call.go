@@ -202,7 +202,7 @@ func (s *Switch) noAnswer(l *leg, _ legArg) {
 	s.fail(l, NoAnswer, NoAnswerFromUser)
 }
 
-func (s *Switch) refused(l *leg, a legArg) { s.fail(l, Failed, a.cause) }
+func (s *Switch) notReached(l *leg, a legArg) { s.fail(l, Failed, a.cause) }
 
 // fail ends the call that l is placing and lets its party hear why.
 func (s *Switch) fail(l *leg, o Outcome, cause Cause) {

@@ -9,7 +9,9 @@
 // A call joins legs. A leg's life is a table ([LegTable], drawn in testdata/leg.golden):
 // its state, the events it allows, the states that may follow, its time limit. An event
 // that the table does not allow is counted and logged, never ignored and never a panic.
-// Failed calls are [Cause] values; only broken machinery is an error.
+// An exchange line, which carries emergency calls only so far, is a plain state machine
+// (line.go); it gets a table with the rest of its life. Failed calls are [Cause] values; only broken
+// machinery is an error.
 //
 // What the switch needs from below its own roof it declares here ([Journal]); storage
 // provides it. State machines read no clock and do no input or output: Run does, around

@@ -130,7 +130,7 @@ func init() {
 		}},
 		legRow{State: Waiting, Limit: "the office's ringing time", Moves: legMoves{
 			{On: FarAnswered, Do: (*Switch).farAnswered, Next: []LegState{Talking}},
-			{On: FarLeft, Do: (*Switch).refused, Next: []LegState{Listening}},
+			{On: FarLeft, Do: (*Switch).notReached, Next: []LegState{Listening}},
 			{On: GotTimeout, Do: (*Switch).noAnswer, Next: []LegState{Listening}},
 			{On: GotFlash, Do: (*Switch).flashBack, Next: []LegState{Gone}, Note: "back to the held call; without one, nothing"},
 			stay(GotDigit, "nobody listens"),

@@ -9,7 +9,8 @@ import (
 )
 
 // Snapshot is the state of the exchange after one event. It is never changed. It holds
-// personal data: pages get it through storage's Reader.Live only.
+// personal data: pages will get it through a reader of package storage that names its
+// viewer, and in no other way.
 type Snapshot struct {
 	At       time.Time
 	Ports    []PortView

@@ -261,7 +261,7 @@ func FuzzSwitch(f *testing.F) {
 			case 11:
 				b.pass(time.Duration(c>>4) * 7 * time.Second)
 			case 12:
-				b.event(p, []board.EventKind{board.CurrentLost, board.CurrentBack, board.LineMissing, board.LinePresent, board.LineInUse, board.LineFree, board.RingOn}[c>>4%7])
+				b.event(p, []board.EventKind{board.CurrentLost, board.CurrentBack, board.LineMissing, board.LinePresent, board.LineInUse, board.LineFree, board.RingOn, board.RingOff, board.PolarityReversed}[int(c>>4)%9])
 			case 13:
 				b.digits(p, "112")
 			case 14:

@@ -174,11 +174,7 @@ func (b *Board) powerUp(ctx context.Context) error {
 	}
 	var up sync.WaitGroup
 	for _, u := range b.units {
-		up.Go(func() {
-			if u.err = u.chip.PowerUp(ctx); u.err != nil && ctx.Err() == nil {
-				b.parts.Log.Warn("port out of service", "port", u.label, "why", u.err)
-			}
-		})
+		up.Go(func() { u.err = u.chip.PowerUp(ctx) })
 	}
 	up.Wait()
 	if err := ctx.Err(); err != nil {
@@ -195,6 +191,11 @@ func (b *Board) powerUp(ctx context.Context) error {
 	}
 	if len(bad) == len(b.units) {
 		return fail(fmt.Errorf("%w: %w", ErrNoPort, errors.Join(bad...)))
+	}
+	for _, p := range b.ports {
+		if p.Err != nil {
+			b.parts.Log.Warn("port out of service", "port", p.Label, "why", p.Err)
+		}
 	}
 	return nil
 }

@@ -14,7 +14,7 @@
 // each time with a limit, and give up when their context ends.
 //
 // The package never decides what an event means: how long the loop current must be
-// gone before a call is over, or which ring is whose, is for pbx/analog. It starts no
+// gone before a call is over, or which ring is whose, is for package pbx. It starts no
 // goroutine. Section numbers are those of the Si3050+Si3018/19 data sheet, rev. 1.5.
 package si3050
 

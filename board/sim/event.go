@@ -59,3 +59,15 @@ func (e Event) String() string {
 	}
 	return ""
 }
+
+// RecordLine gives the record of a call in the simulator's words.
+func RecordLine(from, to, outcome string, talked time.Duration, held bool) string {
+	s := fmt.Sprintf("record %s -> %s %s", from, to, outcome)
+	if talked > 0 {
+		s += fmt.Sprintf(" %.0fs", talked.Seconds())
+	}
+	if held {
+		s += " held"
+	}
+	return s
+}

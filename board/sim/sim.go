@@ -125,9 +125,9 @@ func Open(ctx context.Context, cfg Config) (*Board, error) {
 // checkNames wants names that can be told apart from each other and from words.
 func checkNames(names []string) error {
 	seen := map[string]bool{"quit": true, "exit": true, "help": true, "wait": true, "never": true, "record": true, "port": true}
-	for _, n := range names {
+	for i, n := range names {
 		if seen[n] || n == "" || strings.ContainsAny(n, " \t\r\n;#&") {
-			return fmt.Errorf("simulator: no telephone can be called %q: empty, a word of its own, or there twice", n)
+			return fmt.Errorf("simulator: telephone %d has a name that none can have: empty, a word of its own, or there twice", i+1)
 		}
 		seen[n] = true
 	}
@@ -148,10 +148,11 @@ func (b *Board) fault(port string, works bool) error {
 		}
 		if p.Kind == board.ExchangeLine {
 			d := b.daas[int(p.Port)-len(b.Room.order)]
-			d.SetFaults(chipsim.DAAFaults{Dead: !works})
 			if works {
 				d.Brownout()
+				time.Sleep(2 * time.Millisecond)
 			}
+			d.SetFaults(chipsim.DAAFaults{Dead: !works})
 			return nil
 		}
 		port = b.Room.order[p.Port]
@@ -160,10 +161,11 @@ func (b *Board) fault(port string, works bool) error {
 	if s == nil {
 		return fmt.Errorf("there is no telephone or port %q; say 101 or FXO 1", port)
 	}
-	s.SetFaults(func(f *chipsim.SLICFaults) { f.Dead = !works })
-	if works {
-		s.BrownOut() // it comes back with nothing in its registers
+	if works { // it comes back with nothing in its registers, and settled
+		s.BrownOut()
+		time.Sleep(2 * time.Millisecond)
 	}
+	s.SetFaults(func(f *chipsim.SLICFaults) { f.Dead = !works })
 	return nil
 }
 

@@ -4,10 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -147,14 +147,20 @@ func TestLogText(t *testing.T) {
 
 // TestLinesFromAll: many may write, also while the writer ends.
 func TestLinesFromAll(t *testing.T) {
-	l := newLines(io.Discard, 4, nil)
+	var out bytes.Buffer // of the writer alone, until flush has ended it
+	l := newLines(&out, 4, nil)
+	var done sync.WaitGroup
 	for range 8 {
-		go func() {
+		done.Go(func() {
 			for range 1000 {
 				fmt.Fprintln(l, "line")
 			}
-		}()
+		})
 	}
+	done.Wait()
 	l.flush()
 	l.flush()
+	if n := bytes.Count(out.Bytes(), []byte("line\n")) + int(l.dropped.Load()); n != 8000 {
+		t.Errorf("%d lines were written or counted as lost, of 8000", n)
+	}
 }

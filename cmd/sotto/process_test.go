@@ -29,7 +29,7 @@ func process(t *testing.T) *exec.Cmd {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	t.Cleanup(cancel)
-	plan := mustWrite(t, filepath.Join(t.TempDir(), "plan.json"), strings.Replace(oneUser, `"FXS 1"`, `"FXS 1", "elsewhere"`, 1))
+	plan := mustWrite(t, filepath.Join(t.TempDir(), "plan.json"), strings.Replace(oneUser, `"FXS 1"`, `"FXS 1", "FXS 99"`, 1))
 	cmd := exec.CommandContext(ctx, os.Args[0], "-data", filepath.Join(t.TempDir(), "data"), "-plan", plan)
 	cmd.Env = append(os.Environ(), "SOTTO_TEST_MAIN=1")
 	return cmd

@@ -146,6 +146,7 @@ func TestRefusesToStart(t *testing.T) {
 		{"plan with several problems", []string{"-plan", twice}, []string{"line 3: country: must be a country code", "line 6: users[1].name: is missing", "line 6: users[1].ext: is also the extension of users[0]", "line 6: users[1].ports[0]: this port is also that of users[0].ports[0]"}},
 		{"no chip answers", []string{"-board", "sim:dead=FXS 1,FXS 2,FXS 3,FXS 4,FXO 1,FXO 2"}, []string{"no port of the board works", "FXS 1: identify: no chip answers: register 0 reads 0xFF", "FXO 2"}},
 		{"no such board", []string{"-board", "toaster"}, []string{"-board"}},
+		{"no port named", []string{"-board", "sim:dead="}, []string{"say sim, or sim:dead=FXS 2"}},
 		{"no such port", []string{"-board", "sim:dead=FXS 77"}, []string{"there is no port FXS 77"}},
 		{"words behind the flags", []string{"start"}, []string{"behind the flags"}},
 	} {
@@ -236,6 +237,16 @@ func TestPlanIsForTheFirstStart(t *testing.T) {
 		})
 		write("72")
 	}
+}
+
+// TestSays: the terminal's words may name a file, which the mouth then says.
+func TestSays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		out, _, _, err := box(t, "101 lifts ; 101 hears dial ; 101 dials 102 ; 102 rings ; 102 lifts ; 101 and 102 talk ; 101 says ../../pbx/pbxtest/testdata/hello.wav ; 101 hangs up ; 102 hangs up", "-data", filepath.Join(t.TempDir(), "data"))
+		if err != nil {
+			t.Errorf("%v\n%s", err, out)
+		}
+	})
 }
 
 // TestInterrupt: the end of the context ends the box in good order, in the middle of a call.

@@ -31,7 +31,7 @@ func boardFlag(s string) ([]string, error) {
 		return nil, nil
 	}
 	list, ok := strings.CutPrefix(rest, "dead=")
-	if !ok {
+	if !ok || list == "" {
 		return nil, errors.New("-board: say sim, or sim:dead=FXS 2,FXO 1")
 	}
 	return strings.Split(list, ","), nil
@@ -69,11 +69,10 @@ func openSim(ctx context.Context, n *plan.Numbering, dead []string, log *slog.Lo
 		Flash: scene.Flash(n.Country), Dead: dead, Log: log})
 }
 
-// portNumber gives the number in a label such as "FXS 3"; "FXS 03" is none.
 func portNumber(label, prefix string) (int, bool) {
 	rest, ok := strings.CutPrefix(label, prefix)
 	k, err := strconv.Atoi(rest)
-	return k, ok && err == nil && strconv.Itoa(k) == rest && k > 0 && k <= board.MaxPorts
+	return k, ok && err == nil && k > 0 && k <= board.MaxPorts
 }
 
 // describe lists the ports for the line that says the box is ready.
@@ -106,7 +105,9 @@ func talk(ctx context.Context, brd *sim.Board, in io.Reader, out io.Writer, fail
 		}
 	}
 	said := false
-	err := brd.Words().Run(ctx, &noted{in, &said}, func(err error) {
+	w := brd.Words()
+	w.Voice = sim.VoiceFile
+	err := w.Run(ctx, &noted{in, &said}, func(err error) {
 		if !person {
 			failed.Add(1)
 		}
@@ -173,12 +174,5 @@ func recordLine(r *storage.RecordView) string {
 		}
 		return p.Number
 	}
-	s := fmt.Sprintf("record %s -> %s %v", name(&r.From), name(&r.To), r.Outcome)
-	if r.Talked > 0 {
-		s += fmt.Sprintf(" %.0fs", r.Talked.Seconds())
-	}
-	if r.Held {
-		s += " held"
-	}
-	return s
+	return sim.RecordLine(name(&r.From), name(&r.To), r.Outcome.String(), r.Talked, r.Held)
 }

@@ -133,29 +133,24 @@ func firstPlan(file string) (*plan.Numbering, error) {
 	return plan.Compile(p)
 }
 
-// checkPorts tells of ports that the plan names and the board has not got. A label that
-// is none of the board's kind may hold anything, a name even, and is not told.
+// checkPorts tells of ports that the plan names and the board has not got.
 func checkPorts(n *plan.Numbering, ports []board.PortInfo, log *slog.Logger) {
 	have := map[string]board.Kind{}
 	for _, p := range ports {
 		have[p.Label] = p.Kind
 	}
-	miss := func(label, prefix string, k board.Kind, format string, at ...any) {
-		if have[label] == k {
-			return
+	miss := func(label string, k board.Kind, format string, at ...any) {
+		if have[label] != k {
+			log.Warn("the plan names a port that the board has not got", "at", fmt.Sprintf(format, at...), "port", label, "kind", k.String())
 		}
-		if _, ok := portNumber(label, prefix); !ok {
-			label = "?"
-		}
-		log.Warn("the plan names a port that the board has not got", "at", fmt.Sprintf(format, at...), "port", label, "kind", k.String())
 	}
 	for i, u := range n.Plan.Users {
 		for j, label := range u.Ports {
-			miss(label, "FXS ", board.Station, "users[%d].ports[%d]", i, j)
+			miss(label, board.Station, "users[%d].ports[%d]", i, j)
 		}
 	}
 	for i, l := range n.Plan.Lines {
-		miss(l.Port, "FXO ", board.ExchangeLine, "lines[%d].port", i)
+		miss(l.Port, board.ExchangeLine, "lines[%d].port", i)
 	}
 }
 

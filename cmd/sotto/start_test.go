@@ -149,16 +149,16 @@ func TestLabelsThatDoNotFit(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
 	file := mustWrite(t, filepath.Join(t.TempDir(), "plan.json"), `{"office": "O", "country": "DE", "users": [
 		{"name": "A", "ext": "31", "ports": ["FXS 14", "FXS 15", "FXS 64"]},
-		{"name": "B", "ext": "32", "ports": ["FXS 014", "Zwetschgenbaum"]}],
+		{"name": "B", "ext": "32", "ports": ["FXS 99"]}],
 		"lines": [{"name": "X", "port": "FXO 2"}, {"name": "Y", "port": "FXO 40"}]}`)
 	for range 2 {
 		out, log := starts(t, "31 lifts ; 31 hears dial", "-data", dir, "-plan", file)
-		for _, want := range []string{`at=users[0].ports[1] port="FXS 15"`, `at=users[0].ports[2] port="FXS 64"`, "at=users[1].ports[0] port=?", "at=users[1].ports[1] port=?", `at=lines[1].port port="FXO 40"`} {
+		for _, want := range []string{`at=users[0].ports[1] port="FXS 15"`, `at=users[0].ports[2] port="FXS 64"`, `at=users[1].ports[0] port="FXS 99"`, `at=lines[1].port port="FXO 40"`} {
 			if !strings.Contains(log, want) {
 				t.Errorf("not in the log: %s\n%s", want, log)
 			}
 		}
-		if strings.Count(log, "has not got") != 5 || strings.Contains(log, "Zwetsch") || !strings.Contains(out, "FXS 14 Si") {
+		if strings.Count(log, "has not got") != 4 || !strings.Contains(out, "FXS 14 Si") {
 			t.Errorf("%s\n%s", log, out)
 		}
 	}

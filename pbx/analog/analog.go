@@ -56,7 +56,6 @@ const (
 	Break              // loop opened: a pulse, a flash or the end
 	Pulsing            // loop closed again within a pulse digit
 	Clearing           // loop opened by us
-	Settling           // loop fed again after Clearing: is the telephone still off hook?
 	OutOfService       // the port failed
 	numStates
 )
@@ -127,7 +126,6 @@ type Port struct {
 	next     time.Time     // end of the pause in which it is sent
 	phase    int           // index into Timing.Cadence
 	broke    time.Time     // Clearing: since when the loop has been open by the telephone
-	refused  uint64
 }
 
 // New gives a port that is on hook.
@@ -147,9 +145,6 @@ func (p *Port) Up() bool {
 
 // Deadline gives when Step wants a Timeout, or the zero time.
 func (p *Port) Deadline() time.Time { return p.deadline }
-
-// Refused counts inputs that the state did not allow.
-func (p *Port) Refused() uint64 { return p.refused }
 
 // SetData gives the length of what announces the next call; 0 for nothing. It is sent
 // while the state is Sending.
@@ -176,7 +171,6 @@ func (p *Port) Step(now, at time.Time, in Input) (Output, bool) {
 	}
 	m, ok := Table.Find(p.state, in)
 	if !ok {
-		p.refused++
 		return out, false
 	}
 	m.Do(p, now, at, &out)

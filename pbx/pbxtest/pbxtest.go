@@ -177,14 +177,7 @@ func Line(r pbx.Record) string {
 		}
 		return p.Number.Reveal()
 	}
-	s := fmt.Sprintf("record %s -> %s %v", name(r.From), name(r.To), r.Outcome)
-	if r.Talked > 0 {
-		s += fmt.Sprintf(" %.0fs", r.Talked.Seconds())
-	}
-	if r.Held {
-		s += " held"
-	}
-	return s
+	return sim.RecordLine(name(r.From), name(r.To), r.Outcome.String(), r.Talked, r.Held)
 }
 
 // Start starts an exchange. Stop must be called.

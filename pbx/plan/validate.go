@@ -160,11 +160,24 @@ func (c *check) port(label, path string) {
 	if !c.text(label, path) {
 		return
 	}
+	if !isPort(label) { // no free text: labels stand unsealed in the lifeline, and in the log
+		c.add("must be the name of a port as it stands on the box, such as FXS 1 or FXO 1", "%s", path)
+		return
+	}
 	if other := c.ports[label]; other != "" {
 		c.add("this port is also that of "+other, "%s", path)
 		return
 	}
 	c.ports[label] = path
+}
+
+// isPort tells whether s is FXS or FXO and a number of one or two digits.
+func isPort(s string) bool {
+	n, ok := strings.CutPrefix(s, "FXS ")
+	if !ok {
+		n, ok = strings.CutPrefix(s, "FXO ")
+	}
+	return ok && len(n) >= 1 && len(n) <= 2 && n[0] != '0' && digits(n)
 }
 
 // text checks a name, which must be there.

@@ -100,6 +100,10 @@ func TestValidate(t *testing.T) {
 		{func(p *Plan) { p.Lines[0].Port = "FXS 1" }, "lines[0].port", "this port is also that of users[0].ports[0]"},
 		{func(p *Plan) { p.Lines[1].Port = "FXO 1" }, "lines[1].port", "this port is also that of lines[0].port"},
 		{func(p *Plan) { p.Lines[1].Port = "" }, "lines[1].port", missing},
+		{func(p *Plan) { p.Lines[1].Port = "Anna" }, "lines[1].port", noPort},
+		{func(p *Plan) { p.Lines[1].Port = "FXO 02" }, "lines[1].port", noPort},
+		{func(p *Plan) { p.Lines[1].Port = "FXO 100" }, "lines[1].port", noPort},
+		{func(p *Plan) { p.Users[0].Ports[0] = "FXS" }, "users[0].ports[0]", noPort},
 		{func(p *Plan) { p.Lines[1].Name = "" }, "lines[1].name", missing},
 		{func(p *Plan) { p.Lines[1].Name = "Amt 1" }, "lines[1].name", "is also the name of lines[0]"},
 		{func(p *Plan) { p.Users = users(1000) }, "", ""},
@@ -130,10 +134,12 @@ func users(n int) []User {
 	return l
 }
 
+const noPort = "must be the name of a port as it stands on the box, such as FXS 1 or FXO 1"
+
 func lines(n int) []Line {
 	l := make([]Line, n)
 	for i := range l {
-		l[i] = Line{fmt.Sprint("line ", i), fmt.Sprint("FXO ", i)}
+		l[i] = Line{fmt.Sprint("line ", i), fmt.Sprint("FXO ", i+1)}
 	}
 	return l
 }

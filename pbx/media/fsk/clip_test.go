@@ -250,7 +250,7 @@ func TestWrongStyles(t *testing.T) {
 		func(s *Style) { s.Seizure = 0 },
 		func(s *Style) { s.Seizure = 601 },
 		func(s *Style) { s.Mark = -1 },
-		func(s *Style) { s.Mark = 1 << 40 },
+		func(s *Style) { s.Mark = math.MaxInt32 },
 		func(s *Style) { s.Digits = AC },
 		func(s *Style) { *s = Style{Digits: 9} },
 	} {

@@ -1,5 +1,5 @@
 // Package g711 converts between the box's linear samples and the two companding laws
-// of ITU-T G.711. RTP ports and WAV messages call it; inside the box every voice path
+// of ITU-T G.711. RTP ports and WAV messages will call it; inside the box every voice path
 // is linear (board.Frame), so nothing else needs to know which law a country uses.
 //
 // The quantising is that of the reference software of ITU-T G.191: a 16-bit sample is
