@@ -144,3 +144,18 @@ func TestSecondSignal(t *testing.T) {
 		t.Errorf("it ended with %v", cmd.ProcessState)
 	}
 }
+
+// TestRefusalIsOneLine: what the person sees is one line and a status that is not 0.
+func TestRefusalIsOneLine(t *testing.T) {
+	cmd := process(t)
+	cmd.Args = append(cmd.Args[:1], "-board", "sim:dead=FXS 1,FXS 2,FXS 3,FXS 4,FXO 1,FXO 2", "-data", filepath.Join(t.TempDir(), "data"))
+	var out, log strings.Builder
+	cmd.Stdout, cmd.Stderr = &out, &log
+	err := cmd.Run()
+	if err == nil || cmd.ProcessState.ExitCode() != 1 {
+		t.Errorf("it ended with %v", err)
+	}
+	if l := log.String(); strings.Count(l, "\n") != 1 || !strings.HasPrefix(l, "sotto: no port of the board works: FXS 1: ") || out.Len() > 0 {
+		t.Errorf("printed %q, told:\n%s", out.String(), l)
+	}
+}
