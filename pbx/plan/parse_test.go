@@ -233,6 +233,7 @@ var (
 		"the file is not UTF-8 text, it looks like UTF-16 (\"Unicode\"): save it as UTF-8",
 		"the last entry before a closing bracket has a comma after it: take the comma out",
 		"there are more problems than are shown here",
+		"must be the name of a port as it stands on the box, such as FXS 1 or FXO 1",
 		"this port is also that of lines[].port",
 		"this port is also that of users[].ports[]",
 	}
