@@ -34,6 +34,13 @@ func (b *bench) sent(p int) (l []board.SignalKind) {
 	return l
 }
 
+// flash opens the loop of a port for as long as an R key does.
+func (b *bench) flash(p int) {
+	b.event(p, board.LoopOpen)
+	b.pass(100 * time.Millisecond)
+	b.event(p, board.LoopClosed)
+}
+
 func (b *bench) ear(p int) media.Ear {
 	for _, e := range b.patch.Ears {
 		if int(e.Port) == p {
@@ -288,13 +295,8 @@ func TestReverseOnAnswer(t *testing.T) {
 	b.pass(100 * time.Millisecond)
 	b.digits(0, "103")
 	b.event(2, board.LoopClosed)
-	flash := func() {
-		b.event(0, board.LoopOpen)
-		b.pass(100 * time.Millisecond)
-		b.event(0, board.LoopClosed)
-	}
 	b.pass(time.Second)
-	flash()
+	b.flash(0)
 	b.pass(time.Second)
 	b.digits(0, "102")
 	b.pass(time.Second)
@@ -323,18 +325,13 @@ func TestFlashFromTheHowler(t *testing.T) {
 	b.pass(100 * time.Millisecond)
 	b.digits(0, "103")
 	b.event(2, board.LoopClosed)
-	flash := func() {
-		b.event(0, board.LoopOpen)
-		b.pass(100 * time.Millisecond)
-		b.event(0, board.LoopClosed)
-	}
 	b.pass(time.Second)
-	flash()
+	b.flash(0)
 	b.pass(10 * time.Minute)
 	if s := b.stations[0].active.state; s != Silent {
 		t.Fatalf("after ten minutes: %v", s)
 	}
-	flash()
+	b.flash(0)
 	if s := b.stations[0].active.state; s != Talking {
 		t.Errorf("after the flash: %v", s)
 	}

@@ -55,6 +55,36 @@ func TestPlanChange(t *testing.T) {
 	}
 }
 
+// TestSameCountryLeavesTheLines: saving a name touches no chip.
+func TestSameCountryLeavesTheLines(t *testing.T) {
+	b := newBench(t)
+	configured := func() (n int) {
+		for _, s := range b.signals {
+			if s.sig.Kind == board.Configure {
+				n++
+			}
+		}
+		return n
+	}
+	if n := configured(); n != stations+lines {
+		t.Errorf("at start %d ports were configured", n)
+	}
+	b.do(Event{Plan: testPlan(t)})
+	if n := configured(); n != stations+lines {
+		t.Errorf("a plan of the same country configured ports anew: %d", n)
+	}
+	p := testPlan(t).Plan
+	p.Country = "US"
+	n, err := plan.Compile(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.do(Event{Plan: n})
+	if n := configured(); n != 2*(stations+lines) {
+		t.Errorf("another country configured %d ports", n)
+	}
+}
+
 // TestPostNeverBlocks: with nobody at the loop, Post drops and counts over its limit,
 // but never an event of the board.
 func TestPostNeverBlocks(t *testing.T) {

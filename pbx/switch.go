@@ -125,6 +125,7 @@ func New(cfg Config, n *plan.Numbering) *Switch {
 
 // adopt makes n the plan from now on. Running calls keep theirs.
 func (s *Switch) adopt(n *plan.Numbering) {
+	moved := s.numbers == nil || s.numbers.Country != n.Country // else the lines are as they should be, and calls are on them
 	s.numbers = n
 	owner := map[string]*plan.User{}
 	for i := range n.Plan.Users {
@@ -138,12 +139,16 @@ func (s *Switch) adopt(n *plan.Numbering) {
 	}
 	for _, st := range s.stations {
 		st.user = owner[st.label]
-		st.hook.SetTiming(timing(n.Country))
-		s.out.signals = append(s.out.signals, portSignal{st.port, board.Signal{Kind: board.Configure, Line: n.Country.Station}})
+		if moved {
+			st.hook.SetTiming(timing(n.Country))
+			s.out.signals = append(s.out.signals, portSignal{st.port, board.Signal{Kind: board.Configure, Line: n.Country.Station}})
+		}
 	}
 	for _, ln := range s.lines {
 		ln.name = names[ln.label]
-		s.out.signals = append(s.out.signals, portSignal{ln.port, board.Signal{Kind: board.Configure, Line: n.Country.Exchange}})
+		if moved {
+			s.out.signals = append(s.out.signals, portSignal{ln.port, board.Signal{Kind: board.Configure, Line: n.Country.Exchange}})
+		}
 	}
 }
 

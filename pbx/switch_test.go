@@ -267,9 +267,7 @@ func FuzzSwitch(f *testing.F) {
 			case 14:
 				b.do(Event{Plan: testPlan(t)})
 			case 15:
-				b.event(p, board.LoopOpen)
-				b.pass(100 * time.Millisecond)
-				b.event(p, board.LoopClosed)
+				b.flash(p)
 			}
 			if err := b.invariants(); err != nil {
 				t.Fatalf("after step %d (%#x): %v\n%s", i, c, err, b.trace.String())
