@@ -1,6 +1,8 @@
 package pbx
 
 import (
+	"slices"
+	"strings"
 	"time"
 
 	"sotto/pbx/analog"
@@ -15,21 +17,21 @@ const howlLimit = 60 * time.Second
 
 // seize gives the party of a station that lifted its handset a leg to dial with.
 func (s *Switch) seize(st *station) {
-	l := s.newLeg(st, s.numbers)
+	l := s.newLeg(st, s.numbers, st.user)
 	st.active = l
 	s.startDialling(l)
 }
 
-func (s *Switch) newLeg(st *station, n *plan.Numbering) *leg {
+func (s *Switch) newLeg(at end, n *plan.Numbering, u *plan.User) *leg {
 	s.lastLeg++
-	l := &leg{id: s.lastLeg, st: st, numbers: n, user: st.user}
+	l := &leg{id: s.lastLeg, at: at, numbers: n, user: u}
 	s.legs = append(s.legs, l)
 	return l
 }
 
 func (s *Switch) startDialling(l *leg) {
 	l.digits = l.digits[:0]
-	l.recall = l.st.held != nil
+	l.recall = l.station().held != nil
 	l.run++
 	s.move(l, Dialling, l.numbers.Country.Timers.FirstDigit)
 }
@@ -65,6 +67,18 @@ func (s *Switch) dialTimeout(l *leg, _ legArg) {
 	s.place(l, r)
 }
 
+// dialWhole: a telephone on the network sends the whole number at once.
+func (s *Switch) dialWhole(l *leg, _ legArg) {
+	r := plan.Route{Kind: plan.Unobtainable}
+	if _, err := number.Parse(string(l.digits)); err == nil {
+		l.digits = slices.DeleteFunc(l.digits, func(c byte) bool { return strings.IndexByte(" .-/()", c) >= 0 }) // signs for the eye
+		r = l.numbers.Route(string(l.digits))
+	} else {
+		l.digits = l.digits[:0] // no number at all
+	}
+	s.place(l, r)
+}
+
 // place makes a call of what l has dialled.
 func (s *Switch) place(l *leg, r plan.Route) {
 	s.lastCall++
@@ -80,7 +94,11 @@ func (s *Switch) place(l *leg, r plan.Route) {
 		s.callEmergency(l, c, r.Dial)
 	default:
 		c.to = Party{Number: dialled(string(l.digits))}
-		s.fail(l, Unobtainable, Unallocated)
+		why := Unallocated
+		if r.Kind == plan.Incomplete { // of a telephone that sends the whole number
+			why = InvalidFormat
+		}
+		s.fail(l, Unobtainable, why)
 	}
 }
 
@@ -97,7 +115,7 @@ func userParty(u *plan.User) Party {
 	return Party{User: u.ID, Ext: u.Ext}
 }
 
-// callUser rings every free station of u.
+// callUser rings every free station of u, and its telephones on the network.
 func (s *Switch) callUser(l *leg, c *call, u *plan.User) {
 	busy := false
 	var free []*station
@@ -112,8 +130,9 @@ func (s *Switch) callUser(l *leg, c *call, u *plan.User) {
 		}
 		free = append(free, st)
 	}
+	net := u.SIP && s.cfg.Phones != nil
 	switch {
-	case len(free) > 0:
+	case len(free) > 0 || net:
 	case busy:
 		s.fail(l, Busy, UserBusy)
 		return
@@ -123,19 +142,77 @@ func (s *Switch) callUser(l *leg, c *call, u *plan.User) {
 	}
 	l.run++
 	s.move(l, Waiting, c.numbers.Ring)
-	for _, st := range free {
-		b := s.newLeg(st, c.numbers)
+	if busy {
+		c.refused = UserBusy
+	}
+	ring := func(at end, owner *plan.User) *leg {
+		b := s.newLeg(at, c.numbers, owner)
 		b.call = c
-		st.active = b
 		c.ringing = append(c.ringing, b)
 		s.move(b, Alerting, 0)
+		return b
+	}
+	for _, st := range free {
+		st.active = ring(st, st.user)
+	}
+	if net {
+		p := &phone{}
+		p.leg = ring(p, u)
 	}
 	for _, b := range append([]*leg(nil), c.ringing...) {
 		if b.state == Alerting { // an earlier one may just have answered
-			s.announce(b, c.from)
-			s.hook(b.st, s.now, analog.Ring)
+			b.at.ring(s, b, c.from)
 		}
 	}
+}
+
+// alerts: a telephone that is called has begun to ring.
+func (s *Switch) alerts(b *leg, _ legArg) {
+	if c := b.call; !c.alerts {
+		c.alerts = true
+		c.caller.run++
+		c.caller.at.rings(s, c.caller)
+	}
+}
+
+// refused: a telephone does not take the call. The call goes on as long as another may.
+func (s *Switch) refused(b *leg, a legArg) {
+	c := b.call
+	s.remove(b)
+	if i := slices.Index(c.ringing, b); i >= 0 {
+		c.ringing = slices.Delete(c.ringing, i, i+1)
+	}
+	if c.refused == 0 || worth(a.cause) > worth(c.refused) {
+		c.refused = a.cause
+	}
+	if a.all || len(c.ringing) == 0 {
+		s.fail(c.caller, refusal(c.refused), c.refused)
+	}
+}
+
+// worth orders the reasons of several telephones: what says most of the person counts.
+func worth(c Cause) int {
+	switch c {
+	case Rejected:
+		return 3
+	case UserBusy:
+		return 2
+	case NoAnswerFromUser, NoUserResponding:
+		return 1
+	}
+	return 0
+}
+
+func refusal(c Cause) Outcome {
+	switch c {
+	case Rejected, UserBusy:
+		return Busy
+	case NoAnswerFromUser, NoUserResponding:
+		return NoAnswer
+	case Unallocated:
+		return Unobtainable
+	}
+	return Failed
 }
 
 // answer: the party of a leg that rings lifted its handset.
@@ -149,7 +226,7 @@ func (s *Switch) answer(b *leg, _ legArg) {
 	c.answered, c.called = s.now, b
 	for _, o := range c.ringing {
 		if o != b {
-			s.tell(o, FarLeft, legArg{cause: NormalClearing})
+			s.tell(o, FarLeft, legArg{cause: NonSelectedUser})
 		}
 	}
 	c.ringing = nil
@@ -160,7 +237,7 @@ func (s *Switch) answer(b *leg, _ legArg) {
 // farAnswered: the party that l called lifted its handset.
 func (s *Switch) farAnswered(l *leg, a legArg) {
 	s.talk(l, a)
-	s.polarity(l.st)
+	l.at.answered(s, l)
 }
 
 func (s *Switch) talk(l *leg, _ legArg) { s.move(l, Talking, 0) }
@@ -171,31 +248,24 @@ func (s *Switch) beHeld(l *leg, _ legArg) {
 }
 
 // stopAlerting: nobody needs this leg to ring any more.
-func (s *Switch) stopAlerting(b *leg, _ legArg) {
-	st := b.st
+func (s *Switch) stopAlerting(b *leg, a legArg) {
+	if p, ok := b.at.(*phone); ok {
+		p.why = a.cause
+	}
 	s.remove(b)
-	s.hook(st, s.now, analog.Quiet)
+	b.at.quiet(s)
 }
 
 // alertFailed: a port failed while it rang.
 func (s *Switch) alertFailed(b *leg, _ legArg) {
-	c := b.call
-	own := b.recall
-	s.remove(b)
-	if own {
-		s.end(c, Answered, OutOfOrder, s.now)
-		s.tell(c.other(b), FarLeft, legArg{cause: OutOfOrder})
+	if !b.recall {
+		s.refused(b, legArg{cause: OutOfOrder})
 		return
 	}
-	for i, o := range c.ringing {
-		if o == b {
-			c.ringing = append(c.ringing[:i:i], c.ringing[i+1:]...)
-			break
-		}
-	}
-	if len(c.ringing) == 0 {
-		s.fail(c.caller, Failed, OutOfOrder)
-	}
+	c := b.call
+	s.remove(b)
+	s.end(c, Answered, OutOfOrder, s.now)
+	s.tell(c.other(b), FarLeft, legArg{cause: OutOfOrder})
 }
 
 func (s *Switch) noAnswer(l *leg, _ legArg) {
@@ -215,18 +285,11 @@ func (s *Switch) fail(l *leg, o Outcome, cause Cause) {
 		}
 		s.freeLine(c)
 	}
-	land := l.numbers.Country
-	switch cause {
-	case UserBusy:
-		s.listen(l, land.Tone(country.Busy))
-	case Unallocated, InvalidFormat:
-		s.listen(l, land.Tone(country.Unobtainable))
-	default:
-		s.listen(l, land.Tone(country.Congestion))
-	}
+	l.call = nil
+	l.at.over(s, l, cause, false)
 }
 
-// listen lets the party of l hear a tone. Its call is over.
+// listen lets the party of l, at a station, hear a tone. Its call is over.
 func (s *Switch) listen(l *leg, t *tone.Tone) {
 	l.call = nil
 	l.tone = t
@@ -236,12 +299,8 @@ func (s *Switch) listen(l *leg, t *tone.Tone) {
 
 // farGone: the other end of a call in progress left.
 func (s *Switch) farGone(l *leg, a legArg) {
-	why := country.Busy
-	if a.cause != NormalClearing {
-		why = country.Congestion
-	}
-	s.listen(l, l.numbers.Country.Tone(why))
-	s.hook(l.st, s.now, analog.Clear)
+	l.call = nil
+	l.at.over(s, l, a.cause, true)
 }
 
 func (s *Switch) howl(l *leg, _ legArg) {
@@ -254,14 +313,13 @@ func (s *Switch) silence(l *leg, _ legArg) { s.move(l, Silent, 0) }
 
 // hangUp: the party of l hung up (or its port failed). A call that it holds rings it.
 func (s *Switch) hangUp(l *leg, a legArg) {
-	st, c := l.st, l.call
-	was := l.state
+	c, was := l.call, l.state
 	s.remove(l)
 	if c != nil {
 		s.clearCall(c, l, was, a.at)
 	}
-	if h := st.held; h != nil {
-		s.tell(h, GotHangUp, a)
+	if st := l.station(); st != nil && st.held != nil {
+		s.tell(st.held, GotHangUp, a)
 	}
 }
 
@@ -310,6 +368,10 @@ func (s *Switch) end(c *call, o Outcome, cause Cause, at time.Time) {
 			break
 		}
 	}
-	s.polarity(c.caller.st)
+	r.FromQuality = c.caller.at.quality()
+	if c.called != nil {
+		r.ToQuality = c.called.at.quality()
+	}
+	c.caller.at.ended(s)
 	s.out.records = append(s.out.records, r)
 }

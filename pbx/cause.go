@@ -12,6 +12,7 @@ const (
 	NoUserResponding   Cause = 18
 	NoAnswerFromUser   Cause = 19
 	Rejected           Cause = 21
+	NonSelectedUser    Cause = 26 // another telephone answered
 	OutOfOrder         Cause = 27
 	InvalidFormat      Cause = 28
 	NoCircuit          Cause = 34
@@ -25,7 +26,7 @@ const (
 var causeNames = map[Cause]string{
 	Unallocated: "unallocated number", NormalClearing: "normal call clearing", UserBusy: "user busy",
 	NoUserResponding: "no user responding", NoAnswerFromUser: "no answer from user", Rejected: "call rejected",
-	OutOfOrder: "destination out of order", InvalidFormat: "invalid number format", NoCircuit: "no circuit available",
+	NonSelectedUser: "another telephone answered", OutOfOrder: "destination out of order", InvalidFormat: "invalid number format", NoCircuit: "no circuit available",
 	TemporaryFailure: "temporary failure", Congestion: "switching equipment congestion", NotPermitted: "not permitted",
 	RecoveryOnTimer: "recovery on timer expiry", InterworkingOrNone: "interworking",
 }

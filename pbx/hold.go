@@ -9,7 +9,7 @@ import "sotto/pbx/analog"
 
 // flashHold: the party of a talking leg flashed.
 func (s *Switch) flashHold(l *leg, _ legArg) {
-	st := l.st
+	st := l.station()
 	if l.onLine() { // an emergency call is not put on hold
 		return
 	}
@@ -27,7 +27,9 @@ func (s *Switch) flashHold(l *leg, _ legArg) {
 // hold puts the other end of l on hold and makes l the held leg of its station.
 func (s *Switch) hold(l *leg) {
 	l.call.held = true
-	l.st.held = l
+	if st := l.station(); st != nil {
+		st.held = l
+	}
 	s.move(l, Holding, 0)
 	if o := l.call.other(l); o != nil {
 		s.tell(o, FarHolds, legArg{})
@@ -36,7 +38,7 @@ func (s *Switch) hold(l *leg) {
 
 // flashBack: the party flashed while dialling, waiting or hearing a tone.
 func (s *Switch) flashBack(l *leg, a legArg) {
-	st := l.st
+	st := l.station()
 	if st.held == nil {
 		switch l.state {
 		case Dialling, Listening:
@@ -59,32 +61,68 @@ func (s *Switch) flashBack(l *leg, a legArg) {
 
 // retrieve joins l and the party it held.
 func (s *Switch) retrieve(l *leg, _ legArg) {
-	st := l.st
-	if st.held == l {
-		st.held = nil
+	if st := l.station(); st != nil {
+		if st.held == l {
+			st.held = nil
+		}
+		st.active = l
+		s.polarity(st)
 	}
-	st.active = l
 	s.move(l, Talking, 0)
-	s.polarity(st)
 	if o := l.call.other(l); o != nil {
 		s.tell(o, FarRetrieves, legArg{})
 	}
 }
 
 // heldGone: the party on hold left; its holder dials or talks on undisturbed.
-func (s *Switch) heldGone(l *leg, _ legArg) {
-	if l.st.held == l {
-		l.st.held = nil
+func (s *Switch) heldGone(l *leg, a legArg) {
+	st := l.station()
+	if st == nil {
+		s.farGone(l, a)
+		return
 	}
-	if a := l.st.active; a != nil {
-		a.recall = false
+	if st.active != nil {
+		st.active.recall = false
 	}
 	s.remove(l)
 }
 
+// leaveHeld: the party of a holding leg hung up. A telephone on the network has ended
+// the held call by that; an analog one has not said which of its calls it ends.
+func (s *Switch) leaveHeld(l *leg, a legArg) {
+	if l.station() == nil {
+		s.hangUp(l, a)
+		return
+	}
+	s.recallHeld(l, a)
+}
+
+// phoneHolds: a telephone on the network put the other end on hold.
+func (s *Switch) phoneHolds(l *leg, _ legArg) {
+	if l.onLine() { // an emergency call is not put on hold: the exchange goes on being heard
+		return
+	}
+	s.hold(l)
+}
+
+// holdsToo, holdsNoMore: the telephone of a leg that is on hold itself holds, and takes
+// the other end back.
+func (s *Switch) holdsToo(l *leg, _ legArg)    { l.holds = true }
+func (s *Switch) holdsNoMore(l *leg, _ legArg) { l.holds = false }
+
+// farRetrieved: the other end took l back.
+func (s *Switch) farRetrieved(l *leg, a legArg) {
+	if l.holds {
+		l.holds = false
+		s.hold(l)
+		return
+	}
+	s.talk(l, a)
+}
+
 // recallHeld: the party of a holding leg hung up; its own telephone rings.
 func (s *Switch) recallHeld(l *leg, a legArg) {
-	st := l.st
+	st := l.station()
 	st.held = nil
 	if st.hook.State() == analog.OutOfService {
 		c := l.call
@@ -106,7 +144,7 @@ func (s *Switch) recallHeld(l *leg, a legArg) {
 
 // recallOver: nobody came back to the held call.
 func (s *Switch) recallOver(l *leg, a legArg) {
-	st, c := l.st, l.call
+	st, c := l.station(), l.call
 	s.remove(l)
 	s.hook(st, s.now, analog.Quiet)
 	s.clearCall(c, l, Alerting, s.now)

@@ -48,11 +48,17 @@ const (
 	FarHolds                         // the other end put this one on hold
 	FarRetrieves                     // the other end took it back
 	Retrieve                         // its party comes back to the held call
+	GotNumber                        // its party dialled the whole number at once
+	GotRings                         // its telephone, one on the network, rings
+	GotRefuse                        // its telephone does not take the call
+	GotHold                          // its telephone put the other end on hold
+	GotRetrieve                      // and took it back
 	numLegEvents
 )
 
 var legEventNames = [numLegEvents]string{GotDigit: "digit", GotFlash: "flash", GotAnswer: "answer", GotHangUp: "hang-up",
-	GotTimeout: "timeout", FarAnswered: "far answered", FarLeft: "far left", FarHolds: "far holds", FarRetrieves: "far retrieves", Retrieve: "retrieve"}
+	GotTimeout: "timeout", FarAnswered: "far answered", FarLeft: "far left", FarHolds: "far holds", FarRetrieves: "far retrieves", Retrieve: "retrieve",
+	GotNumber: "number", GotRings: "rings", GotRefuse: "refuse", GotHold: "hold", GotRetrieve: "take back"}
 
 func (e LegEvent) String() string { return legEventNames[e] }
 
@@ -61,7 +67,7 @@ type leg struct {
 	id       LegID
 	state    LegState
 	deadline time.Time // end of the state, zero for none; it dies with the state
-	st       *station
+	at       end
 	call     *call // nil before dialling is complete and after the call ended
 	numbers  *plan.Numbering
 	user     *plan.User // whose telephone it was when the leg began
@@ -70,6 +76,7 @@ type leg struct {
 	run      uint32      // of the tone: rises whenever a tone begins
 	clip     *media.Clip // Alerting: the caller's number for the display
 	recall   bool        // Dialling with a held call, or Alerting by one's own held call
+	holds    bool        // Held: its own telephone holds, too
 }
 
 // call joins a caller's leg with the legs it rings or talks to.
@@ -88,6 +95,8 @@ type call struct {
 	blind     bool    // on a line that does not tell of an answer
 	held      bool
 	emergency bool
+	alerts    bool  // somebody is being rung
+	refused   Cause // the best reason of telephones that do not take the call, 0 for none
 	ended     bool
 }
 
@@ -106,7 +115,8 @@ func (c *call) other(l *leg) *leg {
 type legArg struct {
 	digit byte
 	at    time.Time // when the person did it
-	cause Cause     // FarLeft
+	cause Cause     // FarLeft, GotRefuse
+	all   bool      // GotRefuse: for every telephone of the user
 }
 
 type legDo = func(s *Switch, l *leg, a legArg)
@@ -125,15 +135,18 @@ func init() {
 		legRow{State: Dialling, Limit: "first digit 15 s, then between digits; shorter when the number may be complete", Moves: legMoves{
 			{On: GotDigit, Do: (*Switch).dialDigit, Next: []LegState{Waiting, Listening, Talking}, Note: "Talking, when the called party lifted at the same moment"},
 			{On: GotTimeout, Do: (*Switch).dialTimeout, Next: []LegState{Waiting, Listening, Talking}, Note: "goes by what was dialled so far"},
+			{On: GotNumber, Do: (*Switch).dialWhole, Next: []LegState{Waiting, Talking, Gone}, Note: "of a telephone on the network"},
 			{On: GotFlash, Do: (*Switch).flashBack, Next: []LegState{Gone}, Note: "back to the held call; without one, dial tone anew"},
 			gone,
 		}},
 		legRow{State: Waiting, Limit: "the office's ringing time", Moves: legMoves{
 			{On: FarAnswered, Do: (*Switch).farAnswered, Next: []LegState{Talking}},
-			{On: FarLeft, Do: (*Switch).notReached, Next: []LegState{Listening}},
-			{On: GotTimeout, Do: (*Switch).noAnswer, Next: []LegState{Listening}},
+			{On: FarLeft, Do: (*Switch).notReached, Next: []LegState{Listening, Gone}},
+			{On: GotTimeout, Do: (*Switch).noAnswer, Next: []LegState{Listening, Gone}},
 			{On: GotFlash, Do: (*Switch).flashBack, Next: []LegState{Gone}, Note: "back to the held call; without one, nothing"},
 			stay(GotDigit, "nobody listens"),
+			stay(GotHold, "there is nobody yet"),
+			stay(GotRetrieve, "there is nobody yet"),
 			gone,
 		}},
 		legRow{State: Alerting, Limit: "the caller's; own recall: the office's ringing time", Moves: legMoves{
@@ -141,23 +154,31 @@ func init() {
 			{On: FarLeft, Do: (*Switch).stopAlerting, Next: []LegState{Gone}},
 			{On: GotTimeout, Do: (*Switch).recallOver, Next: []LegState{Gone}, Note: "own recall only"},
 			{On: GotHangUp, Do: (*Switch).alertFailed, Next: []LegState{Gone}, Note: "the port failed"},
+			{On: GotRings, Do: (*Switch).alerts, Note: "who calls may know"},
+			{On: GotRefuse, Do: (*Switch).refused, Next: []LegState{Gone}, Note: "the last to refuse ends the call"},
 			stay(GotDigit, "late, of the leg before"),
 		}},
 		legRow{State: Talking, Moves: legMoves{
 			{On: GotFlash, Do: (*Switch).flashHold, Next: []LegState{Holding}, Note: "holds; with another call held, swaps"},
-			{On: FarLeft, Do: (*Switch).farGone, Next: []LegState{Listening}},
+			{On: GotHold, Do: (*Switch).phoneHolds, Next: []LegState{Holding}},
+			stay(GotRetrieve, "nothing was held"),
+			{On: FarLeft, Do: (*Switch).farGone, Next: []LegState{Listening, Gone}},
 			{On: FarHolds, Do: (*Switch).beHeld, Next: []LegState{Held}},
 			stay(GotDigit, "passes as sound"),
 			gone,
 		}},
 		legRow{State: Holding, Moves: legMoves{
-			{On: Retrieve, Do: (*Switch).retrieve, Next: []LegState{Talking}},
+			{On: Retrieve, Do: (*Switch).retrieve, Next: []LegState{Talking, Held}, Note: "Held, when the other end holds as well"},
+			{On: GotRetrieve, Do: (*Switch).retrieve, Next: []LegState{Talking, Held}},
+			stay(GotHold, "it does already"),
 			{On: FarLeft, Do: (*Switch).heldGone, Next: []LegState{Gone}},
-			{On: GotHangUp, Do: (*Switch).recallHeld, Next: []LegState{Alerting, Gone}, Note: "rings its party: someone is waiting"},
+			{On: GotHangUp, Do: (*Switch).leaveHeld, Next: []LegState{Alerting, Gone}, Note: "an analog telephone rings: someone is waiting"},
 		}},
 		legRow{State: Held, Moves: legMoves{
-			{On: FarRetrieves, Do: (*Switch).talk, Next: []LegState{Talking}},
-			{On: FarLeft, Do: (*Switch).farGone, Next: []LegState{Listening}},
+			{On: FarRetrieves, Do: (*Switch).farRetrieved, Next: []LegState{Talking, Holding}, Note: "Holding, when its own telephone holds, too"},
+			{On: GotHold, Do: (*Switch).holdsToo},
+			{On: GotRetrieve, Do: (*Switch).holdsNoMore},
+			{On: FarLeft, Do: (*Switch).farGone, Next: []LegState{Listening, Gone}},
 			stay(GotFlash, "waits for the other end"),
 			stay(GotDigit, "nobody listens"),
 			gone,

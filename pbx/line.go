@@ -82,8 +82,9 @@ func (s *Switch) callEmergency(l *leg, c *call, digits string) {
 		s.fail(l, Failed, NoCircuit)
 		return
 	}
-	s.log.Warn("emergency call", "from", l.st.label, "line", c.line.label)
+	s.log.Warn("emergency call", "from", l.at.name(), "line", c.line.label)
 	s.move(l, Talking, 0)
+	l.at.answered(s, l) // what the exchange says is to be heard from the start
 }
 
 // takeLine gives c the best exchange line that it has not tried yet, or tells that there

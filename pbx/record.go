@@ -26,6 +26,8 @@ type Record struct {
 	Cause     Cause
 	Held      bool // it was on hold for some time
 	Emergency bool
+
+	FromQuality, ToQuality *Quality // of the sound of telephones on the network, else nil
 }
 
 // Outcome says in one word how a call went.

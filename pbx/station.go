@@ -30,7 +30,7 @@ type station struct {
 func (s *Switch) polarity(st *station) {
 	want := false
 	for _, c := range s.calls {
-		want = want || c.caller.st == st && !c.answered.IsZero() && !c.blind && c.caller.user != nil && c.caller.user.ReverseOnAnswer
+		want = want || c.caller.at == end(st) && !c.answered.IsZero() && !c.blind && c.caller.user != nil && c.caller.user.ReverseOnAnswer
 	}
 	if want == st.reversed {
 		return
@@ -62,7 +62,7 @@ func (s *Switch) announce(b *leg, from Party) {
 		}
 		samples, err := fsk.Clip(style, caller, at)
 		if err != nil {
-			s.log.Warn("caller not announced", "port", b.st.label, "why", err)
+			s.log.Warn("caller not announced", "port", b.at.name(), "why", err)
 		} else {
 			b.clip = &media.Clip{Samples: samples}
 			b.run++
@@ -72,7 +72,7 @@ func (s *Switch) announce(b *leg, from Party) {
 	if b.clip != nil {
 		length = time.Duration(len(b.clip.Samples)) * time.Second / board.SampleRate
 	}
-	b.st.hook.SetData(length)
+	b.station().hook.SetData(length)
 }
 
 // announcement gives the times that go with a country's way to announce a caller
@@ -89,8 +89,6 @@ func announcement(c *country.Country) analog.Announce {
 	}
 	return analog.Announce{}
 }
-
-func (st *station) media() media.Port { return media.Port(st.port) }
 
 // timing makes the analog machine's times of a country's.
 func timing(c *country.Country) analog.Timing {

@@ -6,7 +6,6 @@ import (
 
 	"sotto/board"
 	"sotto/pbx/analog"
-	"sotto/pbx/country"
 	"sotto/pbx/media"
 )
 
@@ -32,6 +31,8 @@ func (s *Switch) step(now time.Time, e Event) {
 				s.digit(st, e.Digit.Sign)
 			}
 		}
+	case e.Phone != nil:
+		s.phoneEvent(*e.Phone)
 	case e.Plan != nil:
 		s.adopt(e.Plan)
 	case e.Ping != nil:
@@ -112,15 +113,15 @@ func (s *Switch) tell(l *leg, e LegEvent, a legArg) {
 	}
 	from := l.state
 	m, ok := LegTable.Find(from, e)
-	s.trace.add(s.now, e.String(), l.st.label, from.String())
+	s.trace.add(s.now, e.String(), l.at.name(), from.String())
 	if !ok {
-		s.refuse("leg", l.st.label, from.String(), e.String())
+		s.refuse("leg", l.at.name(), from.String(), e.String())
 		return
 	}
 	m.Do(s, l, a)
 	if !m.Allows(from, l.state) {
 		s.count.Refused++
-		s.log.Error("leg went where its table does not lead", "port", l.st.label, "from", from.String(), "event", e.String(), "to", l.state.String())
+		s.log.Error("leg went where its table does not lead", "port", l.at.name(), "from", from.String(), "event", e.String(), "to", l.state.String())
 	}
 }
 
@@ -136,12 +137,7 @@ func (s *Switch) move(l *leg, n LegState, limit time.Duration) {
 // remove ends a leg's life.
 func (s *Switch) remove(l *leg) {
 	s.move(l, Gone, 0)
-	if l.st.active == l {
-		l.st.active = nil
-	}
-	if l.st.held == l {
-		l.st.held = nil
-	}
+	l.at.forget(s, l)
 	if i := slices.Index(s.legs, l); i >= 0 {
 		s.legs = slices.Delete(s.legs, i, i+1)
 	}
@@ -153,69 +149,21 @@ func (s *Switch) refuse(what, port, state, event string) {
 	s.log.Warn("not allowed here", "what", what, "port", port, "state", state, "event", event)
 }
 
+// A snapshot costs as much as there are calls. With many, it is not made after every
+// event, and what a page shows may be older by this much.
+const (
+	manyCalls     = 64
+	snapshotEvery = 50 * time.Millisecond
+)
+
 // publish derives the patch and the snapshot, and hands them out if they changed.
 func (s *Switch) publish() {
 	if p := s.derive(); !slices.Equal(p.Ears, s.patch.Ears) {
-		s.patch = p
-		s.cfg.Publish(p)
+		s.patch = &media.Patch{Ears: slices.Clone(p.Ears)}
+		s.cfg.Publish(s.patch)
 	}
-	s.snap.Store(s.snapshot())
-}
-
-// derive says who hears whom in the present state.
-func (s *Switch) derive() *media.Patch {
-	p := &media.Patch{Ears: make([]media.Ear, 0, len(s.legs)+len(s.lines))}
-	for _, st := range s.stations {
-		l := st.active
-		if l == nil {
-			continue
-		}
-		if l.state == Alerting {
-			if st.hook.State() == analog.Sending {
-				p.Ears = append(p.Ears, media.Ear{Port: st.media(), Clip: l.clip, Run: l.run})
-			}
-			continue
-		}
-		ear := media.Ear{Port: st.media(), Run: l.run}
-		land := l.numbers.Country
-		switch l.state {
-		case Dialling:
-			ear.Digits = true
-			if len(l.digits) == 0 {
-				ear.Tone = land.Tone(country.Dial)
-				if l.recall {
-					ear.Tone = land.Tone(country.Stutter)
-				}
-			}
-		case Waiting:
-			ear.Tone = land.Tone(country.Ringback)
-		case Talking:
-			if ln := l.call.line; ln != nil {
-				if ln.state >= lineSeized {
-					ear.Hear(ln.media())
-				}
-			} else if o := l.call.other(l); o != nil && o.state == Talking {
-				ear.Hear(o.st.media())
-			}
-		case Held:
-			ear.Tone = land.Tone(country.Hold)
-		case Listening, Warned:
-			ear.Tone = l.tone
-		}
-		p.Ears = append(p.Ears, ear)
+	if len(s.calls) < manyCalls || !s.now.Before(s.snapped.Add(snapshotEvery)) {
+		s.snapped = s.now
+		s.snap.Store(s.snapshot())
 	}
-	for _, ln := range s.lines {
-		if ln.call == nil {
-			continue
-		}
-		ear := media.Ear{Port: ln.media(), Run: ln.run}
-		switch ln.state { // until the number is dialled the exchange hears nothing of the caller: a key may still be down
-		case lineSends:
-			ear.Tone = ln.digits
-		case lineTalks:
-			ear.Hear(ln.call.caller.st.media())
-		}
-		p.Ears = append(p.Ears, ear)
-	}
-	return p
 }

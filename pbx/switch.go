@@ -28,6 +28,7 @@ type Config struct {
 	Signal  func(board.Port, board.Signal) // to the board; must not block
 	Digits  <-chan media.Digit             // of the media engine
 	Publish func(*media.Patch)             // to the media engine
+	Phones  Phones                         // telephones on the network, nil for none
 	Journal Journal
 	Log     *slog.Logger
 }
@@ -51,12 +52,15 @@ type Switch struct {
 	lines    []*line
 	byPort   []any // *station or *line
 	byLabel  map[string]*station
+	phones   map[Remote]*phone
 	legs     []*leg
 	calls    []*call
 	lastLeg  LegID
 	lastCall CallID
 	out      outputs
-	patch    *media.Patch
+	patch    *media.Patch // published
+	scratch  media.Patch
+	snapped  time.Time
 	lastSeq  uint32
 	seqKnown bool
 	count    Counters
@@ -66,6 +70,7 @@ type Switch struct {
 // outputs is what a step led to, in order.
 type outputs struct {
 	signals []portSignal
+	phones  []phoneAct
 	records []Record
 }
 
@@ -80,6 +85,7 @@ type Counters struct {
 	Refused    uint64 // events that a table does not allow
 	BadDigits  uint64 // pulse trains of no digit
 	LateDigits uint64 // digits of a leg that was gone
+	LatePhones uint64 // events of a telephone on the network whose leg was gone
 	LostEvents uint64 // gaps in the board's sequence numbers
 	Dropped    uint64 // posted events over the limit
 	Unused     uint64 // events that this version has no use for
@@ -89,16 +95,18 @@ type Counters struct {
 type Event struct {
 	Board *board.Event
 	Digit *media.Digit
+	Phone *PhoneEvent
 	Plan  *plan.Numbering // from now on; running calls keep theirs
 	Ping  chan<- struct{} // closed once the loop has come by: for the watchdog
 }
 
-// MaxPosted bounds the events that wait. Over it, Post drops and counts.
+// MaxPosted bounds the events that wait. Over it, Post refuses and counts what begins
+// something new; what ends something, and a call for help, it always takes.
 const MaxPosted = 4096
 
 // New gives a switch that obeys n. It starts nothing.
 func New(cfg Config, n *plan.Numbering) *Switch {
-	s := &Switch{cfg: cfg, log: cfg.Log, wake: make(chan struct{}, 1), byLabel: map[string]*station{}, patch: &media.Patch{}}
+	s := &Switch{cfg: cfg, log: cfg.Log, wake: make(chan struct{}, 1), byLabel: map[string]*station{}, phones: map[Remote]*phone{}, patch: &media.Patch{}}
 	for _, p := range cfg.Ports {
 		switch p.Kind {
 		case board.Station:
@@ -152,13 +160,15 @@ func (s *Switch) adopt(n *plan.Numbering) {
 	}
 }
 
-// Post hands the switch an event. Any goroutine; never blocks.
-func (s *Switch) Post(e Event) {
+// Post hands the switch an event, and tells whether it took it (see [MaxPosted]). Any
+// goroutine; never blocks.
+func (s *Switch) Post(e Event) bool {
+	must := e.Board != nil || e.Phone != nil && (e.Phone.Kind != PhoneCalls || e.Phone.Urgent)
 	s.mu.Lock()
-	if len(s.posted) >= MaxPosted && e.Board == nil {
+	if len(s.posted) >= MaxPosted && !must {
 		s.mu.Unlock()
 		s.dropped.Add(1)
-		return
+		return false
 	}
 	s.posted = append(s.posted, e)
 	s.mu.Unlock()
@@ -166,6 +176,7 @@ func (s *Switch) Post(e Event) {
 	case s.wake <- struct{}{}:
 	default:
 	}
+	return true
 }
 
 // Snapshot gives the state after the last event. It is never changed. Any goroutine.
@@ -260,10 +271,15 @@ func (s *Switch) flush() {
 	for _, o := range s.out.signals {
 		s.cfg.Signal(o.port, o.sig)
 	}
+	for _, a := range s.out.phones {
+		s.doPhone(a)
+	}
 	for _, r := range s.out.records {
 		s.cfg.Journal.Append(r)
 	}
-	s.out.signals, s.out.records = s.out.signals[:0], s.out.records[:0]
+	clear(s.out.phones)
+	clear(s.out.records)
+	s.out.signals, s.out.phones, s.out.records = s.out.signals[:0], s.out.phones[:0], s.out.records[:0]
 }
 
 func (s *Switch) signal(p board.Port, k board.SignalKind) {

@@ -39,6 +39,7 @@ type bench struct {
 	now     time.Time
 	seq     uint32
 	log     *bytes.Buffer
+	net     *network
 }
 
 func (b *bench) Append(r Record) { b.records = append(b.records, r) }
@@ -50,7 +51,9 @@ func testPlan(t testing.TB) *plan.Numbering {
 	for i := range stations {
 		p.Users = append(p.Users, plan.User{ID: plan.UserID(rune('a' + i)), Name: "Person", Ext: plan.Ext(fmt.Sprint(101 + i)), Ports: []string{fmt.Sprintf("FXS %d", i+1)}})
 	}
-	p.Users[3].Ports = nil
+	p.Users[3].Ports = nil // 104 is on the network alone
+	p.Users[3].SIP = true
+	p.Users[0].SIP = true                                // 101 is at both
 	p.Users[1].Ports = append(p.Users[1].Ports, "FXS 4") // 102 rings at two telephones
 	n, err := plan.Compile(p)
 	if err != nil {
@@ -60,7 +63,7 @@ func testPlan(t testing.TB) *plan.Numbering {
 }
 
 func newBench(t testing.TB) *bench {
-	b := &bench{log: &bytes.Buffer{}, now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
+	b := &bench{log: &bytes.Buffer{}, net: &network{}, now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
 	var ports []board.PortInfo
 	for i := range stations + lines {
 		k, label := board.Station, fmt.Sprintf("FXS %d", i+1)
@@ -70,7 +73,7 @@ func newBench(t testing.TB) *bench {
 		ports = append(ports, board.PortInfo{Port: board.Port(i), Kind: k, Label: label})
 	}
 	b.Switch = New(Config{Ports: ports, Signal: func(p board.Port, s board.Signal) { b.signals = append(b.signals, portSignal{p, s}) },
-		Publish: func(*media.Patch) {}, Journal: b, Log: slog.New(slog.NewTextHandler(b.log, nil))}, testPlan(t))
+		Publish: func(*media.Patch) {}, Phones: b.net, Journal: b, Log: slog.New(slog.NewTextHandler(b.log, nil))}, testPlan(t))
 	b.flush()
 	return b
 }
@@ -158,7 +161,7 @@ func (s *Switch) invariants() error {
 				return fmt.Errorf("leg %d stands twice", l.id)
 			}
 			seen[l] = true
-			if l.st != st {
+			if l.at != end(st) {
 				return fmt.Errorf("leg %d belongs to another port", l.id)
 			}
 			if (i == 1) != (l.state == Holding) {
@@ -187,6 +190,16 @@ func (s *Switch) invariants() error {
 		}
 		if st.active == nil && st.held != nil {
 			return fmt.Errorf("%s holds a call with nobody there", st.label)
+		}
+	}
+	for r, p := range s.phones {
+		l := p.leg
+		if p.remote != r || l == nil || l.at != end(p) {
+			return fmt.Errorf("a telephone on the network does not know its leg")
+		}
+		seen[l] = true
+		if l.call == nil || l.call.ended {
+			return fmt.Errorf("leg %d is %v without a call", l.id, l.state)
 		}
 	}
 	for _, l := range s.legs {
@@ -265,7 +278,11 @@ func FuzzSwitch(f *testing.F) {
 			case 13:
 				b.digits(p, "112")
 			case 14:
-				b.do(Event{Plan: testPlan(t)})
+				if c>>4 == 0 {
+					b.do(Event{Plan: testPlan(t)})
+					break
+				}
+				b.netEvent(int(c >> 4))
 			case 15:
 				b.flash(p)
 			}
@@ -277,6 +294,7 @@ func FuzzSwitch(f *testing.F) {
 			}
 			b.log.Reset()
 		}
+		b.net.allLeave(b)
 		// Whatever happened: when everybody has hung up and time has passed, all is quiet.
 		for p := range stations {
 			b.event(p, board.PortRestored)
@@ -289,6 +307,14 @@ func FuzzSwitch(f *testing.F) {
 		b.pass(10 * time.Minute)
 		if err := b.invariants(); err != nil {
 			t.Fatalf("at the end: %v", err)
+		}
+		if n := len(b.phones); n > 0 {
+			t.Fatalf("%d telephones on the network are left", n)
+		}
+		for i, r := range b.net.all {
+			if r.released != 1 {
+				t.Fatalf("telephone %d was released %d times", i, r.released)
+			}
 		}
 		if len(b.legs)+len(b.calls) > 0 {
 			t.Fatalf("at the end %d legs and %d calls are left\n%s", len(b.legs), len(b.calls), b.trace.String())

@@ -1,26 +1,19 @@
 package storage
 
 import (
-	"bufio"
 	"bytes"
 	"errors"
-	"fmt"
-	"io"
-	"log/slog"
+	"iter"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"reflect"
-	"strconv"
-	"strings"
 	"testing"
 	"time"
 
 	"go.etcd.io/bbolt"
 
 	"sotto/pbx"
-	"sotto/storage/keyring"
 )
 
 // TestSwapped exchanges values in the database behind the store's back.
@@ -157,31 +150,8 @@ func TestFlippedBits(t *testing.T) {
 	}
 	sync1(t, s)
 	stop()
-	path := filepath.Join(b.dir, fileName)
-	good, _ := os.ReadFile(path)
-	var used []int // bytes of pages that hold something; bbolt makes the file larger than it needs
-	for page := 0; page < len(good); page += os.Getpagesize() {
-		if p := good[page : page+os.Getpagesize()]; len(bytes.Trim(p, "\x00")) > 0 {
-			for i := range p {
-				used = append(used, page+i)
-			}
-		}
-	}
-	flip := func(at int, b byte) {
-		f := must(os.OpenFile(path, os.O_WRONLY, 0))
-		must(f.WriteAt([]byte{b}, int64(at)))
-		f.Close()
-	}
 	refused, unread, counted, harmless := 0, 0, 0, 0
-	last := used[0]
-	for n := range 400 {
-		flip(last, good[last])
-		at := used[rnd.IntN(len(used))]
-		if n%4 == 0 { // the heads of pages and lists
-			at = at/os.Getpagesize()*os.Getpagesize() + rnd.IntN(160)
-		}
-		flip(at, good[at]^1<<rnd.IntN(8))
-		last = at
+	for at := range b.flips(rnd, 400) {
 		s, err := b.tryOpen()
 		if err != nil {
 			refused++
@@ -233,75 +203,35 @@ func TestFlippedBits(t *testing.T) {
 	}
 }
 
-// TestKilled kills a process that appends and prints what was acknowledged, again and
-// again on one folder, and looks for all of it.
-func TestKilled(t *testing.T) {
-	if dir := os.Getenv("STORAGE_TEST_KILLED"); dir != "" {
-		appendForEver(dir)
-	}
-	b := newBox(t)
-	top := t.TempDir()
-	b.dir, b.root = filepath.Join(top, "data"), keyring.NewFileRoot(filepath.Join(top, "root.key"))
-	rnd := rand.New(rand.NewPCG(9, 9))
-	acked, total := 0, 0
-	for range 8 {
-		cmd := exec.Command(os.Args[0], "-test.run=^TestKilled$")
-		cmd.Env = append(os.Environ(), "STORAGE_TEST_KILLED="+top)
-		out, err := cmd.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		lines := bufio.NewScanner(out)
-		stopAfter := rnd.IntN(60)
-		for n := 0; lines.Scan(); n++ {
-			if acked, err = strconv.Atoi(lines.Text()); err != nil {
-				t.Fatalf("child says %q", lines.Text())
-			}
-			if n == stopAfter {
-				cmd.Process.Kill()
+// flips flips one bit after the other of the database, each alone, and tells where.
+func (b *box) flips(rnd *rand.Rand, n int) iter.Seq[int] {
+	path := filepath.Join(b.dir, fileName)
+	good := must(os.ReadFile(path))
+	var used []int // bytes of pages that hold something; bbolt makes the file larger than it needs
+	for page := 0; page < len(good); page += os.Getpagesize() {
+		if p := good[page : page+os.Getpagesize()]; len(bytes.Trim(p, "\x00")) > 0 {
+			for i := range p {
+				used = append(used, page+i)
 			}
 		}
-		if err := cmd.Wait(); err == nil || !strings.Contains(err.Error(), "killed") {
-			t.Fatalf("child ended: %v", err)
-		}
-		s := b.open()
-		got := all(t, s)
-		h := s.Health()
-		s.Close()
-		if len(got) < acked || h.Unreadable > 0 {
-			t.Fatalf("%d acknowledged, %d found, %d unreadable", acked, len(got), h.Unreadable)
-		}
-		for i, r := range got { // numbers go up with the id
-			if want := fmt.Sprint(1000000 + i); r.To.Number.Reveal() != want {
-				t.Fatalf("record %d names another party", i+1)
+	}
+	put := func(at int, b byte) {
+		f := must(os.OpenFile(path, os.O_WRONLY, 0))
+		must(f.WriteAt([]byte{b}, int64(at)))
+		f.Close()
+	}
+	return func(yield func(int) bool) {
+		for i := range n {
+			at := used[rnd.IntN(len(used))]
+			if i%4 == 0 { // the heads of pages and lists
+				at = at/os.Getpagesize()*os.Getpagesize() + rnd.IntN(160)
+			}
+			put(at, good[at]^1<<rnd.IntN(8))
+			more := yield(at)
+			put(at, good[at])
+			if !more {
+				return
 			}
 		}
-		acked, total = len(got), len(got)
-	}
-	t.Logf("%d records survived 8 kills", total)
-}
-
-func appendForEver(top string) {
-	s, err := Open(filepath.Join(top, "data"), keyring.NewFileRoot(filepath.Join(top, "root.key")), slog.New(slog.NewTextHandler(io.Discard, nil)))
-	if err != nil {
-		fmt.Println(err)
-		os.Exit(1)
-	}
-	rnd := rand.New(rand.NewPCG(rand.Uint64(), 1))
-	for {
-		for range 1 + rnd.IntN(4) {
-			newest := RecordID(s.Health().Queued) + s.last
-			r := aRecord()
-			r.To.Number = must(parseNumber(1000000 + int(newest)))
-			s.Append(r)
-		}
-		if err := s.flush(); err != nil {
-			fmt.Println(err)
-			os.Exit(1)
-		}
-		fmt.Println(s.last)
 	}
 }

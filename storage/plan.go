@@ -7,11 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 
 	"go.etcd.io/bbolt"
 
+	"sotto/pbx"
 	"sotto/pbx/plan"
 	"sotto/storage/keyring"
 )
@@ -28,10 +30,25 @@ var ErrConflict = errors.New("the plan was changed by somebody else in the meant
 // ErrNoPlan says that this version finds every stored revision of the plan wrong.
 var ErrNoPlan = errors.New("no stored plan is valid in this version of Sotto: install the version that ran before")
 
-// planAt is a plan and its revision; it never changes once published.
+// planAt is a plan, its revision and what follows from it; it never changes once published.
 type planAt struct {
-	rev  Rev
-	plan plan.Plan
+	rev     Rev
+	plan    plan.Plan
+	users   map[plan.UserID]*plan.User
+	secrets map[plan.UserID]pbx.Secret // those that count, see [Store.Secret]
+}
+
+// newPlanAt takes over p, and of all secrets those that go with it.
+func newPlanAt(rev Rev, p plan.Plan, secrets map[plan.UserID]pbx.Secret) *planAt {
+	at := &planAt{rev, p, map[plan.UserID]*plan.User{}, map[plan.UserID]pbx.Secret{}}
+	for i := range at.plan.Users {
+		u := &at.plan.Users[i]
+		at.users[u.ID] = u
+		if secret, ok := secrets[u.ID]; ok && u.SIP && secret.Ext == u.Ext {
+			at.secrets[u.ID] = secret
+		}
+	}
+	return at
 }
 
 // Made tells whether the folder dir holds a database, so that [Open] would not make one.
@@ -51,7 +68,9 @@ func (s *Store) CurrentPlan() (plan.Plan, Rev) {
 // SetPlan makes p the plan if rev is still the current revision, and gives the new one
 // once it is durable; [ErrConflict] otherwise. A user without an id gets one. A plan that
 // does not validate is refused with an error that wraps its [plan.Problems]. The viewer
-// must be owner or admin, else [ErrNotAllowed]. It does not need Run.
+// must be owner or admin, else [ErrNotAllowed]. A user who is not in the plan any more
+// loses secret and bindings with the same transaction, one without SIP the bindings. It
+// does not need Run.
 func (s *Store) SetPlan(ctx context.Context, v Viewer, rev Rev, p plan.Plan) (Rev, error) {
 	if v.Role != Owner && v.Role != Admin {
 		return 0, ErrNotAllowed
@@ -68,23 +87,25 @@ func (s *Store) SetPlan(ctx context.Context, v Viewer, rev Rev, p plan.Plan) (Re
 	if rev != old.rev {
 		return 0, ErrConflict
 	}
-	next := &planAt{old.rev + 1, p.Clone()}
-	next.plan.FillIDs(func() plan.UserID { return plan.UserID(rand.Text()) })
-	if err := next.plan.Validate(); err != nil {
+	p = p.Clone()
+	p.FillIDs(func() plan.UserID { return plan.UserID(rand.Text()) })
+	if err := p.Validate(); err != nil {
 		return 0, fmt.Errorf("save plan: %w", err)
 	}
+	next := newPlanAt(old.rev+1, p, s.secrets)
 	r, err := s.sealPlan(next)
 	if err != nil {
 		return 0, fmt.Errorf("save plan: %w", err)
 	}
-	if err := s.commit(bucketPlans, []row{r}, func(b *bbolt.Bucket) error {
-		if err := b.SetSequence(uint64(next.rev)); err != nil {
+	if err := s.commit(func(tx *bbolt.Tx) error {
+		if err := putNext(tx, bucketPlans, []row{r}); err != nil {
 			return err
 		}
-		return dropOldPlans(b)
+		return errors.Join(dropOldPlans(tx.Bucket(bucketPlans)), s.dropStrangers(tx, next))
 	}); err != nil {
 		return 0, fmt.Errorf("save plan: %w", err)
 	}
+	maps.DeleteFunc(s.secrets, func(id plan.UserID, _ pbx.Secret) bool { return next.users[id] == nil })
 	s.plan.Store(next)
 	s.saveLifeline(next)
 	return next.rev, nil
@@ -158,7 +179,7 @@ func (s *Store) loadPlan(b *bbolt.Bucket) error {
 			if used != newest.rev {
 				s.log.Error("an older revision of the plan is used", "revision", uint64(used))
 			}
-			s.plan.Store(&planAt{newest.rev, p})
+			s.plan.Store(newPlanAt(newest.rev, p, nil))
 			return nil
 		}
 		s.log.Error("a stored plan cannot be used in this version", "revision", uint64(used), "why", err)

@@ -73,7 +73,7 @@ func TestPlanIsSplit(t *testing.T) {
 	p.Office, p.Lines = "Praxis", nil
 	r := aRecord()
 	call := must(s.sealRecord(1, &r))
-	saved := must(s.sealPlan(&planAt{1, p}))
+	saved := must(s.sealPlan(newPlanAt(1, p, nil)))
 	for _, c := range []struct {
 		bucket []byte
 		row    row
@@ -161,8 +161,8 @@ func TestPlanOfAnotherVersion(t *testing.T) {
 	}
 	store := func(rev Rev) {
 		t.Helper()
-		r := must(s.sealPlan(&planAt{rev, wrong}))
-		if err := s.commit(bucketPlans, []row{r}, func(b *bbolt.Bucket) error { return b.SetSequence(uint64(rev)) }); err != nil {
+		r := must(s.sealPlan(newPlanAt(rev, wrong, nil)))
+		if err := s.commit(func(tx *bbolt.Tx) error { return putNext(tx, bucketPlans, []row{r}) }); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -226,7 +226,7 @@ func TestLifeline(t *testing.T) {
 		}
 		for i, u := range p.Users {
 			if u.Ext != want.Users[i].Ext || !reflect.DeepEqual(u.Ports, want.Users[i].Ports) ||
-				u.ID == want.Users[i].ID || u.ID == "" || u.Name != string(u.Ext) {
+				u.ID == want.Users[i].ID || u.ID == "" || u.Name != string(u.Ext) || u.SIP {
 				t.Errorf("user %d: %+v", i, u)
 			}
 		}
@@ -341,7 +341,8 @@ func TestAudit(t *testing.T) {
 	}
 	s.SetPlan(t.Context(), owner, 0, testPlan())
 	s.As(owner).Plan(t.Context())
-	if want := []look{{owner, "call records", 1}, {owner, "change plan", 1}, {owner, "plan", 2}}; !reflect.DeepEqual(looks, want) {
+	s.MakeSecret(t.Context(), owner, boris, markedSecret)
+	if want := []look{{owner, "call records", 1}, {owner, "change plan", 1}, {owner, "plan", 2}, {owner, "make secret", 1}}; !reflect.DeepEqual(looks, want) {
 		t.Errorf("noted %+v", looks)
 	}
 	answer = full
@@ -356,5 +357,12 @@ func TestAudit(t *testing.T) {
 	}
 	if _, rev := s.CurrentPlan(); rev != 1 {
 		t.Error("the plan was changed all the same")
+	}
+	before, _ := s.Secret(boris)
+	if plain, err := s.MakeSecret(t.Context(), owner, boris, func() (string, pbx.Secret) { return "x", pbx.Secret{Ext: "84062"} }); !errors.Is(err, full) || plain != "" {
+		t.Errorf("make secret: %v", err)
+	}
+	if after, ok := s.Secret(boris); !ok || after != before {
+		t.Error("the secret was changed all the same")
 	}
 }

@@ -133,6 +133,9 @@ type callJSON struct {
 	ToLine    string        `json:"toLine,omitempty"`
 	From      int           `json:"from,omitempty"` // number of the caller's section; 0: nobody known
 	To        int           `json:"to,omitempty"`   // of the called party's
+
+	FromQuality *quality `json:"fromQ,omitempty"`
+	ToQuality   *quality `json:"toQ,omitempty"`
 }
 
 // partyJSON is a person's section of a call record.
@@ -148,6 +151,7 @@ func (s *Store) sealRecord(id RecordID, r *pbx.Record) (row, error) {
 	c := callJSON{
 		Began: r.Began.Round(0).UTC(), Rang: r.Rang, Talked: r.Talked, Outcome: r.Outcome, Cause: r.Cause,
 		Held: r.Held, Emergency: r.Emergency, FromLine: r.From.Line, ToLine: r.To.Line,
+		FromQuality: (*quality)(r.FromQuality), ToQuality: (*quality)(r.ToQuality),
 	}
 	sections := make([]section, 1, 3)
 	for _, p := range []struct {

@@ -1,17 +1,20 @@
-// Package storage keeps what the box must remember: the plan and the record of each
-// call. It knows whose each field is. Fields about a person are sealed under that
-// person's key, all else under the box's own; so destroying one key erases one person,
-// and a stolen disk without the root shows nothing.
+// Package storage keeps what the box must remember: the plan, the record of each call,
+// what SIP telephones log in with and where they registered. It knows whose each field
+// is. Fields about a person are sealed under that person's key, all else under the box's
+// own; so destroying one key erases one person, and a stolen disk without the root shows
+// nothing.
 //
-//	pbx ──Append──► queue ──► writer ──► keyring (new persons' keys, synced)
-//	                (bounded)   │
-//	                            └──────► sotto.db (all that is queued, one transaction, synced)
-//	                                        │
-//	ui ◄── views ◄── masks, audit ◄── As(viewer) ◄── what is durable, nothing else
+//	pbx ──Append───────► queue ──► writer ──► keyring (new persons' keys, synced)
+//	SIP ──SaveBindings─► (bounded)   │
+//	                                 └──────► sotto.db (all that is due, one transaction, synced)
+//	                                             │
+//	ui ◄── views ◄── masks, audit ◄── As(viewer) ◄──── what is durable, nothing else
 //
-// [Store.Append] never blocks and never fails: a store that is full, slow or broken
-// costs records, which are counted and shown, and never a call. [Store.As] is the only
-// way to read about persons. [Store.CurrentPlan] is for the switch alone.
+// [Store.Append] and [Store.SaveBindings] never block and never fail: a store that is
+// full, slow or broken costs records or registrations, which are counted and shown, and
+// never a call. [Store.As] is the only way to read about persons. [Store.CurrentPlan] is
+// for the switch alone, [Store.Secret] and [Store.Bindings] for what serves its SIP
+// telephones.
 //
 // With the root locked or the database broken [Open] gives an error, and the box runs
 // from [ReadLifeline], which needs neither.
@@ -30,14 +33,11 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"syscall"
-	"time"
 
 	"go.etcd.io/bbolt"
-	berrors "go.etcd.io/bbolt/errors"
 
 	"sotto/storage/durable"
 	"sotto/storage/keyring"
@@ -63,20 +63,6 @@ var (
 	ErrDown = errors.New("the store is down")
 )
 
-// The database's file name, its buckets and the keys in the bucket of the format.
-const (
-	fileName      = "sotto.db"
-	formatVersion = 1
-)
-
-var (
-	bucketFormat  = []byte("format")
-	bucketRecords = []byte("records")
-	bucketPlans   = []byte("plans")
-	keyVersion    = []byte("version")
-	keyCheck      = []byte("check")
-)
-
 // Store is the open data folder. Its methods may be called by several goroutines.
 type Store struct {
 	dir  string
@@ -94,8 +80,9 @@ type Store struct {
 
 	plan atomic.Pointer[planAt]
 
-	written, lost, failed, unreadable, commits atomic.Uint64
-	lifelineErr                                atomic.Pointer[error]
+	written, lost, failed, unreadable, commits, bindingsLost atomic.Uint64
+
+	lifelineErr atomic.Pointer[error]
 }
 
 // Open opens the data folder dir, and makes it and what belongs in it on first use. It
@@ -104,6 +91,7 @@ type Store struct {
 func Open(dir string, root keyring.Root, log *slog.Logger) (*Store, error) {
 	s := &Store{dir: dir, log: log, audit: func(context.Context, look) error { return nil }}
 	s.queue.init()
+	s.writer.init()
 	if err := s.open(root); err != nil {
 		s.release()
 		return nil, fmt.Errorf("open data folder %s: %w", dir, err)
@@ -168,103 +156,6 @@ func (s *Store) lockFolder() error {
 	return os.Remove(probe)
 }
 
-// create makes the database under another name and renames it when it is whole: bbolt
-// writes its first pages in place, and a power cut there would leave a file that
-// nothing opens.
-func (s *Store) create(path string) error {
-	tmp := path + durable.Suffix
-	if err := os.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	db, err := s.openDB(tmp)
-	if err != nil {
-		return err
-	}
-	err = db.Update(func(tx *bbolt.Tx) error {
-		for _, name := range [][]byte{bucketFormat, bucketRecords, bucketPlans} {
-			if _, err := tx.CreateBucket(name); err != nil {
-				return err
-			}
-		}
-		f := tx.Bucket(bucketFormat)
-		if err := f.Put(keyVersion, []byte{formatVersion}); err != nil {
-			return err
-		}
-		return f.Put(keyCheck, s.sealCheck())
-	})
-	if cerr := db.Close(); err == nil {
-		err = cerr
-	}
-	if err == nil {
-		err = os.Rename(tmp, path)
-	}
-	if err != nil {
-		return err
-	}
-	return durable.SyncDir(s.dir)
-}
-
-// openDB opens a bbolt file. The mapping is large from the start, because an open read
-// stalls the writer when the map has to grow; it costs address space, not memory.
-func (s *Store) openDB(path string) (db *bbolt.DB, err error) {
-	mapping := 1 << 30
-	if ^uint(0)>>32 == 0 {
-		mapping = 512 << 20 // of the 2 or 3 GiB of a 32-bit process
-	}
-	err = guard(func() (err error) {
-		db, err = bbolt.Open(path, 0o600, &bbolt.Options{
-			Timeout:         500 * time.Millisecond, // only a tool can hold it: the folder is ours
-			InitialMmapSize: mapping,
-			FreelistType:    bbolt.FreelistMapType,
-			OpenFile: func(name string, flag int, mode fs.FileMode) (f *os.File, err error) {
-				f, err = os.OpenFile(name, flag, mode)
-				s.file = f
-				return f, err
-			},
-		})
-		return err
-	})
-	var pathErr *fs.PathError
-	switch {
-	case err == nil:
-		return db, nil
-	case errors.Is(err, berrors.ErrTimeout):
-		return nil, ErrLocked
-	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
-		return nil, fmt.Errorf("%w (%w)", ErrNotWritable, err)
-	case errors.As(err, &pathErr), errors.Is(err, ErrDamaged), errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.ENOMEM):
-		return nil, err
-	}
-	return nil, fmt.Errorf("%w (%w)", ErrDamaged, err)
-}
-
-// load checks format and keyring, and reads the newest id and plan.
-func (s *Store) load() error {
-	return s.db.View(func(tx *bbolt.Tx) error {
-		f, records, plans := tx.Bucket(bucketFormat), tx.Bucket(bucketRecords), tx.Bucket(bucketPlans)
-		if f == nil || records == nil || plans == nil {
-			return ErrDamaged
-		}
-		v := f.Get(keyVersion)
-		if len(v) != 1 || v[0] == 0 {
-			return ErrDamaged
-		}
-		if v[0] > formatVersion {
-			return ErrNewer
-		}
-		if !s.openCheck(f.Get(keyCheck)) {
-			return ErrStranger
-		}
-		k, _ := records.Cursor().Last()
-		last := max(idOf(k), RecordID(records.Sequence()))
-		if last != idOf(k) {
-			s.log.Warn("the newest call records are missing from the database", "missing", uint64(last-idOf(k)))
-		}
-		s.last, s.durable = last, last
-		return s.loadPlan(plans)
-	})
-}
-
 // Close writes what is still queued, once, and lets go of the folder. Run must have
 // returned. A second Close does nothing.
 func (s *Store) Close() error {
@@ -273,7 +164,7 @@ func (s *Store) Close() error {
 	if s.closed {
 		return nil
 	}
-	err := s.writeQueued()
+	err := s.writeQueued(true)
 	s.closed = true
 	s.giveUp(ErrDown)
 	if rerr := s.release(); err == nil {
@@ -303,16 +194,4 @@ func (s *Store) release() (err error) {
 		err = errors.Join(err, s.lock.Close())
 	}
 	return err
-}
-
-// guard runs f on the database. bbolt panics on pages that contradict each other, and a
-// wrong length in a page leads outside the mapping; both become ErrDamaged.
-func guard(f func() error) (err error) {
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("%w (%v)", ErrDamaged, r)
-		}
-	}()
-	return f()
 }

@@ -3,6 +3,7 @@ package storage
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -108,6 +109,7 @@ func sync1(t *testing.T, s *Store) {
 // markers are what must be found nowhere on disk and in no log.
 var markers = []string{
 	"Zwetschgenbaum", "Ökonomou-Großkreutz", "4930901820", "+49309018", "0203947715", "20394771", "73911", "84062",
+	"Quittenkompott", string(bytes.Repeat([]byte{0xd1, 0x5b}, 8)), string(bytes.Repeat([]byte{0xe2, 0x6c}, 16)), "192.0.2.177", "Zwiebelfon",
 }
 
 var (
@@ -120,7 +122,7 @@ func testPlan() plan.Plan {
 		Office: "Praxis Zwetschgenbaum", Country: "DE",
 		Users: []plan.User{
 			{ID: anna, Name: "Anna Zwetschgenbaum", Ext: "73911", Ports: []string{"FXS 1"}},
-			{ID: boris, Name: "Boris Ökonomou-Großkreutz", Ext: "84062", Ports: []string{"FXS 2", "FXS 3"}},
+			{ID: boris, Name: "Boris Ökonomou-Großkreutz", Ext: "84062", Ports: []string{"FXS 2", "FXS 3"}, SIP: true},
 		},
 		Lines:     []plan.Line{{Name: "Amt Zwetschgenbaum", Port: "FXO 1"}},
 		Emergency: []string{"112"},
@@ -145,7 +147,7 @@ func randomRecord(rnd *rand.Rand) pbx.Record {
 		}
 	}
 	return pbx.Record{
-		From: party(), To: party(),
+		From: party(), To: party(), FromQuality: randomQuality(rnd), ToQuality: randomQuality(rnd),
 		Began:   time.Unix(rnd.Int64N(4e9), rnd.Int64N(1e9)).UTC(),
 		Rang:    time.Duration(rnd.Int64N(1e11)),
 		Talked:  time.Duration(rnd.Int64N(1e13)),
@@ -191,7 +193,7 @@ func (v RecordView) record(t *testing.T) pbx.Record {
 		return pbx.Party{User: p.User, Ext: p.Ext, Number: n, Line: p.Line}
 	}
 	return pbx.Record{From: party(v.From), To: party(v.To), Began: v.Began, Rang: v.Rang, Talked: v.Talked,
-		Outcome: v.Outcome, Cause: v.Cause, Held: v.Held, Emergency: v.Emergency}
+		Outcome: v.Outcome, Cause: v.Cause, Held: v.Held, Emergency: v.Emergency, FromQuality: v.FromQuality, ToQuality: v.ToQuality}
 }
 
 // TestModel appends, syncs and opens again at random, against a slice.
@@ -235,15 +237,18 @@ func TestModel(t *testing.T) {
 	}
 }
 
-// TestFieldsAreKnown fails when a record, a party, a plan or a user gains a field: decide
+// TestFieldsAreKnown fails when something that is stored gains a field: decide
 // whose it is, store it, and write it here and in FORMAT.md.
 func TestFieldsAreKnown(t *testing.T) {
 	known := map[reflect.Type]string{
-		reflect.TypeFor[pbx.Record](): "From To Began Rang Talked Outcome Cause Held Emergency",
-		reflect.TypeFor[pbx.Party]():  "User Ext Number Line",
-		reflect.TypeFor[plan.Plan]():  "Office Country Users Lines Emergency OutsidePrefix RingSeconds", // all but Users: the box's
-		reflect.TypeFor[plan.User]():  "ID Name Ext Ports ReverseOnAnswer",                              // the user's
-		reflect.TypeFor[plan.Line]():  "Name Port",
+		reflect.TypeFor[pbx.Record]():  "From To Began Rang Talked Outcome Cause Held Emergency FromQuality ToQuality",
+		reflect.TypeFor[pbx.Party]():   "User Ext Number Line",
+		reflect.TypeFor[plan.Plan]():   "Office Country Users Lines Emergency OutsidePrefix RingSeconds", // all but Users: the box's
+		reflect.TypeFor[plan.User]():   "ID Name Ext Ports SIP ReverseOnAnswer",                          // the user's
+		reflect.TypeFor[plan.Line]():   "Name Port",
+		reflect.TypeFor[pbx.Quality](): "Codec Packets Lost Late Jitter RoundTrip FarLost FarJitter MOS Relayed Intruders Concealed", // the box's
+		reflect.TypeFor[pbx.Secret]():  "Ext MD5 SHA256",                                                                             // the user's
+		reflect.TypeFor[pbx.Binding](): "User Contact Proto Remote Local Instance RegID CallID CSeq Expires Agent Path",              // the user's
 	}
 	for typ, want := range known {
 		var got []string
@@ -257,7 +262,7 @@ func TestFieldsAreKnown(t *testing.T) {
 }
 
 // TestNoPlaintext looks through the whole folder for every marker, as UTF-8, UTF-16 of
-// both orders, BCD of both nibble orders, hexadecimal. lifeline.json may hold extensions.
+// both orders, BCD of both nibble orders, hexadecimal, base64. lifeline.json may hold extensions.
 func TestNoPlaintext(t *testing.T) {
 	b := newBox(t)
 	s, stop := b.run()
@@ -269,6 +274,13 @@ func TestNoPlaintext(t *testing.T) {
 		if rev, err = s.SetPlan(t.Context(), Viewer{Role: Owner}, rev, p); err != nil {
 			t.Fatal(err)
 		}
+	}
+	for range 2 { // the second in place of the first
+		if plain, err := s.MakeSecret(t.Context(), owner, boris, markedSecret); err != nil || plain != markers[8] {
+			t.Fatal(plain, err)
+		}
+		s.SaveBindings(boris, []pbx.Binding{aBinding(7), aBinding(8)})
+		s.flush()
 	}
 	rnd := rand.New(rand.NewPCG(5, 6))
 	for range 300 {
@@ -317,7 +329,7 @@ func TestNoPlaintext(t *testing.T) {
 }
 
 func encodings(m string) map[string][]byte {
-	all := map[string][]byte{"UTF-8": []byte(m), "hex": []byte(fmt.Sprintf("%x", m))}
+	all := map[string][]byte{"UTF-8": []byte(m), "hex": []byte(fmt.Sprintf("%x", m)), "base64": []byte(base64.RawStdEncoding.EncodeToString([]byte(m)))}
 	var le, be []byte
 	for _, u := range utf16.Encode([]rune(m)) {
 		le, be = binary.LittleEndian.AppendUint16(le, u), binary.BigEndian.AppendUint16(be, u)

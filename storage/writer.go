@@ -3,17 +3,17 @@ package storage
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"time"
 
 	"go.etcd.io/bbolt"
-	berrors "go.etcd.io/bbolt/errors"
 
 	"sotto/pbx"
+	"sotto/pbx/plan"
 )
 
-// maxQueue bounds the records that wait for the writer, to about 1 MiB.
+// maxQueue bounds the records that wait for the writer, to about 1 MiB. The bindings that
+// wait are bounded by the users of the plan.
 const maxQueue = 4096
 
 // After a failed transaction the writer waits firstRetry, then twice as long each time
@@ -27,9 +27,10 @@ const (
 type queue struct {
 	mu       sync.Mutex
 	records  []pbx.Record
-	waiting  int    // in the writer's hands, not yet settled
-	accepted uint64 // records taken since Open
-	settled  uint64 // of these, durable or given up
+	bindings map[plan.UserID][]pbx.Binding // the newest list of each user that is to be written
+	waiting  int                           // records in the writer's hands, not yet settled
+	accepted uint64                        // records taken since Open
+	settled  uint64                        // of these, durable or given up
 	durable  RecordID
 	down     error         // why nothing is taken any more
 	changed  chan struct{} // closed and made anew when settled, durable or down change
@@ -38,16 +39,25 @@ type queue struct {
 
 func (q *queue) init() {
 	q.changed, q.wake = make(chan struct{}), make(chan struct{}, 1)
+	q.bindings = map[plan.UserID][]pbx.Binding{}
 }
 
 // writer is the state of the one that writes, under Store.wmu.
 type writer struct {
-	last     RecordID     // newest id given
-	inflight []pbx.Record // taken from the queue, not yet settled
-	spare    []pbx.Record // the other of two buffers
-	broken   bool         // bbolt has panicked; it is not touched again
+	last     RecordID                      // newest id given
+	inflight []pbx.Record                  // taken from the queue, not yet settled
+	spare    []pbx.Record                  // the other of two buffers
+	moved    map[plan.UserID][]pbx.Binding // lists of bindings taken from the queue, not yet settled
+	rest     time.Time                     // before it, bindings stay in the queue
+	broken   bool                          // bbolt has panicked; it is not touched again
 	closed   bool
 	reported uint64 // lost records that the log knows of
+
+	secrets map[plan.UserID]pbx.Secret // all there are of the users of the plan, those that do not count too
+}
+
+func (w *writer) init() {
+	w.moved, w.secrets = map[plan.UserID][]pbx.Binding{}, map[plan.UserID]pbx.Secret{}
 }
 
 // Append queues the record of an ended call for the writer. It may be called by any
@@ -62,8 +72,13 @@ func (s *Store) Append(r pbx.Record) {
 		s.lost.Add(1)
 	}
 	s.mu.Unlock()
+	s.nudge()
+}
+
+// nudge wakes the writer.
+func (q *queue) nudge() {
 	select {
-	case s.wake <- struct{}{}:
+	case q.wake <- struct{}{}:
 	default:
 	}
 }
@@ -96,14 +111,14 @@ func (s *Store) Sync(ctx context.Context) error {
 	return s.down
 }
 
-// Run writes what is appended until ctx ends: each time all that is queued, in one
-// transaction. Before it returns it writes the rest, once. When the medium fails it
-// tries again; when the database is damaged it counts what is lost and goes on doing
-// so until ctx ends, and returns the cause.
+// Run writes what is queued until ctx ends: each time all records, and bindings if the
+// last are a second ago, in one transaction. Before it returns it writes the rest, once.
+// When the medium fails it tries again; when the database is damaged it counts what is
+// lost and goes on doing so until ctx ends, and returns the cause.
 func (s *Store) Run(ctx context.Context) error {
-	retry := time.NewTimer(0)
-	retry.Stop()
-	defer retry.Stop()
+	again := time.NewTimer(0)
+	again.Stop()
+	defer again.Stop()
 	pause := firstRetry
 	wake := s.wake
 	for {
@@ -111,27 +126,46 @@ func (s *Store) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return s.flush()
 		case <-wake:
-		case <-retry.C:
+		case <-again.C:
 		}
-		err := s.flush()
+		rest, err := s.writeDue()
 		s.reportLost()
 		switch {
 		case err == nil:
 			wake, pause = s.wake, firstRetry
+			if rest > 0 {
+				again.Reset(rest)
+			}
 		case s.isDown():
 		default:
 			s.log.Error("call records are not written; trying again", "err", err, "after", pause)
 			wake = nil // not before the pause
-			retry.Reset(pause)
+			again.Reset(pause)
 			pause = min(2*pause, lastRetry)
 		}
 	}
 }
 
+// flush writes all that is queued.
 func (s *Store) flush() error {
 	s.wmu.Lock()
 	defer s.wmu.Unlock()
-	return s.writeQueued()
+	return s.writeQueued(true)
+}
+
+// writeDue writes what is due, and tells after what time more will be, 0 if nothing waits.
+func (s *Store) writeDue() (rest time.Duration, err error) {
+	s.wmu.Lock()
+	defer s.wmu.Unlock()
+	if err := s.writeQueued(false); err != nil {
+		return 0, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.bindings) > 0 {
+		rest = max(time.Until(s.rest), 1)
+	}
+	return rest, nil
 }
 
 func (s *Store) isDown() bool {
@@ -140,16 +174,17 @@ func (s *Store) isDown() bool {
 	return s.down != nil
 }
 
-// writeQueued makes all that is queued durable, under wmu. On an error that may pass,
-// the records stay in flight and keep their ids: what a failed commit may have left on
-// the medium is written over, not doubled.
-func (s *Store) writeQueued() error {
+// writeQueued makes what is queued durable, under wmu: all of it, or bindings only if they
+// are due. On an error that may pass, all that was taken stays in flight and records keep
+// their ids: what a failed commit may have left on the medium is written over, not doubled.
+func (s *Store) writeQueued(all bool) error {
 	if s.closed || s.broken {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		return s.down
 	}
-	for s.take() {
+	for s.take(all) {
+		all = false
 		if err := s.writeInflight(); err != nil {
 			return err
 		}
@@ -157,16 +192,21 @@ func (s *Store) writeQueued() error {
 	return nil
 }
 
-// take gets the queued records in flight, if none are; false if there is nothing.
-func (s *Store) take() bool {
-	if len(s.inflight) > 0 {
-		return true
-	}
+// take gets in flight what is queued, if nothing of its kind is; false if there is
+// nothing. All or not, bindings stay in the queue until their rest is over.
+func (s *Store) take(all bool) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.inflight, s.records = s.records, s.spare[:0]
-	s.spare, s.waiting = s.inflight, len(s.inflight)
-	return s.waiting > 0
+	if len(s.inflight) == 0 {
+		s.inflight, s.records = s.records, s.spare[:0]
+		s.spare, s.waiting = s.inflight, len(s.inflight)
+	}
+	now := time.Now()
+	if len(s.moved) == 0 && len(s.bindings) > 0 && (all || !now.Before(s.rest)) {
+		s.moved, s.bindings = s.bindings, s.moved
+		s.rest = now.Add(bindingPause)
+	}
+	return len(s.inflight)+len(s.moved) > 0
 }
 
 func (s *Store) writeInflight() error {
@@ -182,63 +222,25 @@ func (s *Store) writeInflight() error {
 		id++
 		rows = append(rows, r)
 	}
-	if err := s.commit(bucketRecords, rows, func(b *bbolt.Bucket) error { return b.SetSequence(uint64(id)) }); err != nil {
+	bindings := s.sealBindings()
+	if err := s.commit(func(tx *bbolt.Tx) error {
+		return errors.Join(putNext(tx, bucketRecords, rows), putBindings(tx, bindings))
+	}); err != nil {
 		return err
 	}
 	s.last = id
 	s.written.Add(uint64(len(rows)))
 	s.mu.Lock()
-	s.settled += uint64(len(s.inflight))
-	s.waiting, s.durable = 0, id
-	s.tell()
+	if n := len(s.inflight); n > 0 {
+		s.settled += uint64(n)
+		s.waiting, s.durable = 0, id
+		s.tell()
+	}
 	s.mu.Unlock()
-	clear(s.inflight) // names and numbers do not linger in the buffer
+	clear(s.inflight) // names, numbers and addresses do not linger in the buffers
+	clear(s.moved)
 	s.inflight = nil
 	return nil
-}
-
-// row is one key and value of a bucket.
-type row struct{ key, value []byte }
-
-// commit makes the new persons' keys durable, then the rows, under wmu.
-func (s *Store) commit(bucket []byte, rows []row, also func(*bbolt.Bucket) error) error {
-	if s.closed || s.broken {
-		return ErrDown
-	}
-	if err := s.ring.Commit(); err != nil {
-		s.failed.Add(1)
-		return err
-	}
-	err := guard(func() error {
-		return s.db.Update(func(tx *bbolt.Tx) error {
-			b := tx.Bucket(bucket)
-			if b == nil {
-				return ErrDamaged
-			}
-			b.FillPercent = 0.9 // keys only grow
-			for _, r := range rows {
-				if err := b.Put(r.key, r.value); err != nil {
-					return err
-				}
-			}
-			if also == nil {
-				return nil
-			}
-			return also(b)
-		})
-	})
-	if err == nil {
-		s.commits.Add(1)
-		return nil
-	}
-	s.failed.Add(1)
-	err = fmt.Errorf("write database: %w", err)
-	if errors.Is(err, ErrDamaged) || errors.Is(err, berrors.ErrDatabaseNotOpen) {
-		s.broken = true
-		s.log.Error("the store is down; calls go on without records", "err", err)
-		s.giveUp(fmt.Errorf("%w: %w", ErrDown, err))
-	}
-	return err
 }
 
 // giveUp ends the taking of records: what waits is lost, and whoever waits is told.
@@ -248,8 +250,11 @@ func (s *Store) giveUp(why error) {
 	n := uint64(len(s.records) + s.waiting)
 	s.lost.Add(n)
 	s.settled += n
+	s.bindingsLost.Add(uint64(len(s.bindings) + len(s.moved)))
 	clear(s.records)
 	clear(s.inflight)
+	clear(s.bindings)
+	clear(s.moved)
 	s.records, s.inflight, s.spare, s.waiting = nil, nil, nil, 0
 	if s.down == nil {
 		s.down = why

@@ -24,6 +24,7 @@ type Handset struct {
 	mu     sync.Mutex
 	name   string
 	marker int
+	guest  bool // not on the board
 	closed bool
 	acts   []act
 	key    [2]osc // of the key that is pressed
@@ -307,3 +308,6 @@ func (h *Handset) silence(start time.Time) {
 	h.words = nil
 	h.out(Event{At: start, Who: h.name, What: PutDown})
 }
+
+// Marker gives the number of the voice that it speaks with.
+func (h *Handset) Marker() int { return h.marker }

@@ -56,6 +56,16 @@ func (r *Room) Follow(f func(Event)) {
 // Note adds a line that comes from elsewhere, such as a record.
 func (r *Room) Note(at time.Time, line string) { r.add(Event{At: at, What: Said, Name: line}) }
 
+// Guest notes that a guest began or ceased to hear the voice numbered marker (that of
+// the handset with this place in Config.Telephones, or of a guest after them).
+func (r *Room) Guest(at time.Time, name string, marker int, hears bool) {
+	what := HearsNoVoice
+	if hears {
+		what = HearsVoice
+	}
+	r.add(Event{At: at, Who: name, What: what, Voice: marker})
+}
+
 func (r *Room) add(e Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

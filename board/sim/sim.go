@@ -12,6 +12,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,6 +26,7 @@ import (
 // Config is what is simulated.
 type Config struct {
 	Telephones []string        // a name for each station port, usually its extension
+	Guests     []string        // telephones that are not on the board, whose voices its handsets know
 	Lines      int             // exchange-line ports
 	Exchange   exchange.Config // what the lines are plugged into
 	Tones      []ear.Spec      // that the ears know
@@ -49,7 +51,7 @@ func Open(ctx context.Context, cfg Config) (*Board, error) {
 	if len(cfg.Telephones)+cfg.Lines > chipsim.Slots {
 		return nil, fmt.Errorf("simulator: %d ports do not fit on a highway of %d slots", len(cfg.Telephones)+cfg.Lines, chipsim.Slots)
 	}
-	if err := checkNames(cfg.Telephones); err != nil {
+	if err := checkNames(slices.Concat(cfg.Telephones, cfg.Guests)); err != nil {
 		return nil, err
 	}
 	if cfg.Flash == 0 {
@@ -60,7 +62,7 @@ func Open(ctx context.Context, cfg Config) (*Board, error) {
 	for _, d := range cfg.Dead {
 		dead[d] = true
 	}
-	markers := make([]float64, min(len(cfg.Telephones), MaxMarkers))
+	markers := make([]float64, min(len(cfg.Telephones)+len(cfg.Guests), MaxMarkers))
 	for i := range markers {
 		markers[i] = MarkerHz(i)
 	}
@@ -92,6 +94,9 @@ func Open(ctx context.Context, cfg Config) (*Board, error) {
 		b.slics[name] = s
 		chips = append(chips, s)
 		parts.Stations = append(parts.Stations, office.Station{Label: label, Conn: s.Conn(), Slot: i})
+	}
+	for i, name := range cfg.Guests {
+		b.Room.sets[name] = &Handset{name: name, marker: (len(cfg.Telephones) + i) % MaxMarkers, guest: true}
 	}
 	for i := range cfg.Lines {
 		label := fmt.Sprintf("FXO %d", i+1)

@@ -207,6 +207,9 @@ func (w *Words) hand(f []string) (m move, err error) {
 	if m.set, err = w.handset(f[0]); err != nil {
 		return m, err
 	}
+	if m.set.guest {
+		return m, fmt.Errorf("%s is not on the board: it is worked elsewhere", f[0])
+	}
 	h, verb, rest := m.set, f[1], f[2:]
 	if n := len(rest); n > 0 && rest[n-1] == "after" {
 		return m, errors.New("say after how long: after 250ms")

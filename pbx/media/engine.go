@@ -38,35 +38,48 @@ type Engine struct {
 	brd     Exchanger
 	patch   atomic.Pointer[Patch]
 	out, in []board.Frame
-	ports   []port
+	ports   []port // of the board
+	streams *streams
 	digits  chan Digit
 
 	frames  atomic.Uint64
 	dropped atomic.Uint64 // digits that nobody took
 	stalls  atomic.Uint64 // frames in which the board's clock stood still
-	astray  atomic.Uint64 // what a patch names and the board has not got
+	astray  atomic.Uint64 // what a patch names and there is not
 }
 
-// port is what the engine keeps of a port between frames. All is allocated at start.
+// port is what the engine keeps of a port between frames. Only the tick touches it,
+// except for det.
 type port struct {
+	in, out *board.Frame // of the board's exchange, or the stream's own
+	stream  Stream       // nil: the board's
+	read    uint64       // the last frame for which in was filled by the stream
+	named   uint64       // the last frame in which an ear was the port's
+
 	player  tone.Player
 	tone    *tone.Tone
 	run     uint32
 	clip    *Clip
 	clipRun uint32
 	clipPos int
-	det     dtmf.Detector
-	listens bool // det heard the last frame
-	pressed bool // det is in the middle of a digit
-	heard   bool // out holds something
-	named   uint64
+	det     atomic.Pointer[dtmf.Detector] // nil until digits of the stream are wanted
+	listens bool                          // det heard the last frame
+	pressed bool                          // det is in the middle of a digit
+	heard   bool                          // out holds something
+}
+
+// forget makes the port one whose party is new: nothing plays and no digit is on.
+func (st *port) forget() {
+	st.listens, st.pressed, st.tone, st.clip = false, false, nil, nil
 }
 
 // New gives an engine for a board with n ports. Digits come out of [Engine.Digits].
 func New(b Exchanger, n int) *Engine {
-	e := &Engine{brd: b, out: make([]board.Frame, n), in: make([]board.Frame, n), ports: make([]port, n), digits: make(chan Digit, 256)}
+	e := &Engine{brd: b, out: make([]board.Frame, n), in: make([]board.Frame, n), ports: make([]port, n), streams: new(streams), digits: make(chan Digit, 256)}
 	for i := range e.ports {
-		e.ports[i].det.Reset()
+		st := &e.ports[i]
+		st.in, st.out = &e.in[i], &e.out[i]
+		st.det.Store(new(dtmf.Detector))
 	}
 	e.patch.Store(&Patch{})
 	return e
@@ -78,6 +91,7 @@ func (e *Engine) Publish(p *Patch) {
 	if p == nil {
 		p = &Patch{}
 	}
+	e.detectors(p)
 	e.patch.Store(p)
 }
 
@@ -89,12 +103,16 @@ type Counters struct {
 	Frames        uint64 // mixed
 	DroppedDigits uint64 // that nobody took in time
 	Stalls        uint64 // frames without the board: its clock stood still
-	Astray        uint64 // ears and sources of a patch, counted each frame, that are no port of the board, and second ears of a port
+	Astray        uint64 // ears and sources of a patch, counted each frame, that are no port, and second ears of a port
+	Streams       uint64 // attached now
 }
 
 // Counters reads the counters. Any goroutine.
 func (e *Engine) Counters() Counters {
-	return Counters{e.frames.Load(), e.dropped.Load(), e.stalls.Load(), e.astray.Load()}
+	e.streams.mu.Lock()
+	n := uint64(e.streams.n)
+	e.streams.mu.Unlock()
+	return Counters{e.frames.Load(), e.dropped.Load(), e.stalls.Load(), e.astray.Load(), n}
 }
 
 // Run exchanges and mixes until ctx ends or the board is closed; either is no error. A
@@ -122,35 +140,59 @@ func (e *Engine) Tick() {
 	p := e.patch.Load()
 	for i := range p.Ears {
 		ear := &p.Ears[i]
-		if int(ear.Port) >= len(e.ports) || e.ports[ear.Port].named == n {
+		st := e.port(ear.Port)
+		if st == nil || st.named == n {
 			e.astray.Add(1)
 			continue
 		}
-		st := &e.ports[ear.Port]
+		relay := ear.Relay && st.stream != nil
+		if relay || st.named+1 != n {
+			st.forget()
+		}
 		st.named = n
-		e.listen(ear, st)
-		e.fill(ear, st)
+		if relay {
+			continue
+		}
+		e.listen(ear, st, n)
+		e.fill(ear, st, n)
+		if st.stream != nil {
+			st.stream.Write(st.out)
+		}
 	}
 	for i := range e.ports {
-		if st := &e.ports[i]; st.named != n && (st.heard || st.listens) {
-			e.out[i] = board.Frame{}
-			st.heard, st.listens, st.pressed, st.tone, st.clip = false, false, false, nil, nil
+		if st := &e.ports[i]; st.named != n && st.heard {
+			*st.out = board.Frame{}
+			st.heard = false
 		}
 	}
 }
 
+// sound gives what the port's party says in frame n.
+func (st *port) sound(n uint64) *board.Frame {
+	if st.stream != nil && st.read != n {
+		st.read = n
+		st.stream.Read(st.in)
+	}
+	return st.in
+}
+
 // listen looks for digits in what the port says. A digit that has begun is followed to
 // its end also when no more are wanted, or it would be told again if they soon were.
-func (e *Engine) listen(ear *Ear, st *port) {
+func (e *Engine) listen(ear *Ear, st *port, n uint64) {
 	if !ear.Digits && !st.pressed {
 		st.listens = false
 		return
 	}
+	det := st.det.Load()
+	if det == nil { // attached after the patch that names it
+		e.astray.Add(1)
+		return
+	}
 	if !st.listens {
 		st.listens = true
-		st.det.Reset()
+		det.Reset()
 	}
-	switch d := st.det.Next(&e.in[ear.Port]); d.Kind {
+	switch d := det.Next(st.sound(n)); d.Kind {
 	case dtmf.Start:
 		st.pressed = true // until its End there is no other Start: this one is wanted
 		select {
@@ -163,17 +205,17 @@ func (e *Engine) listen(ear *Ear, st *port) {
 	}
 }
 
-// fill makes what the port hears: the sum of its sources, limited.
-func (e *Engine) fill(ear *Ear, st *port) {
-	out := &e.out[ear.Port]
-	var room [MaxFrom]Port
+// fill makes what the port hears in frame n: the sum of its sources, limited.
+func (e *Engine) fill(ear *Ear, st *port, n uint64) {
+	out := st.out
+	var room [MaxFrom]*board.Frame
 	from := room[:0]
 	for _, p := range ear.From[:max(min(ear.N, MaxFrom), 0)] {
-		if int(p) >= len(e.in) {
+		if src := e.port(p); src != nil {
+			from = append(from, src.sound(n))
+		} else {
 			e.astray.Add(1)
-			continue
 		}
-		from = append(from, p)
 	}
 	if ear.Tone == nil && ear.Clip == nil && len(from) == 0 {
 		if st.heard {
@@ -188,9 +230,9 @@ func (e *Engine) fill(ear *Ear, st *port) {
 	case 0:
 		*out = board.Frame{}
 	case 1:
-		*out = e.in[from[0]]
+		*out = *from[0]
 	default:
-		Mix(out, e.in, from)
+		mix(out, from)
 	}
 	if st.clip != ear.Clip || st.clipRun != ear.Run {
 		st.clip, st.clipRun, st.clipPos = ear.Clip, ear.Run, 0
@@ -218,13 +260,12 @@ func add(out *board.Frame, samples []int16) int {
 	return n
 }
 
-// Mix puts the sum of the frames that from names into out, limited to 16 bits once all
-// are summed. Each of from must index in.
-func Mix(out *board.Frame, in []board.Frame, from []Port) {
+// mix puts the sum of frames into out, limited to 16 bits once all are summed.
+func mix(out *board.Frame, from []*board.Frame) {
 	for i := range out {
 		var sum int32
-		for _, p := range from {
-			sum += int32(in[p][i])
+		for _, f := range from {
+			sum += int32(f[i])
 		}
 		out[i] = int16(max(-32768, min(32767, sum)))
 	}

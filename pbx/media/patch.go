@@ -7,17 +7,27 @@
 //	                                   │        ▲
 //	          digits per input port ◄──┘        └── tone player per port
 //
+// Telephones on the network are ports too: a [Stream] that is attached gets a number
+// behind those of the board, and is read and written in the same tick, at most once each:
+//
+//	RTP ─► jitter buffer ─► Stream.Read ── mix ──► Stream.Write ─► RTP
+//
+// Where two streams only hear each other and their packets can go straight through, their
+// ears say so ([Ear].Relay) and the loop leaves both alone.
+//
 // The board is the clock: there is no ticker here. The tick does not allocate, lock or
 // block; what it finds (digits) leaves through a bounded channel, and what does not fit
-// is counted. A port that no ear names costs nothing.
+// is counted. A port that no ear names costs nothing. What a stream needs is allocated
+// when it is attached, or when a patch first wants its digits.
 //
-// Small signal packages live below: tone, dtmf, g711.
+// Small signal packages live below, and rtpport, which makes streams of RTP. None of
+// them is named here but tone and dtmf: a stream is only read and written.
 package media
 
 import "sotto/pbx/media/tone"
 
 // Port numbers what can be heard and can hear: the ports of the board come first,
-// with their own numbers.
+// with their own numbers; streams follow (see [Engine.Attach]).
 type Port uint16
 
 // MaxFrom bounds the ports that one ear hears at a time.
@@ -38,6 +48,7 @@ type Ear struct {
 	Clip   *Clip      // also heard, from its beginning when it is first named, nil for none
 	Run    uint32     // a tone or clip with another Run begins anew; with the same it goes on
 	Digits bool       // look for DTMF in what the port says
+	Relay  bool       // port and its one source are streams whose packets go straight through: the engine leaves both alone
 }
 
 // Hear adds p to what the ear hears. More than MaxFrom are refused.

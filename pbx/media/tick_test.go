@@ -129,7 +129,7 @@ func TestIdleTickTouchesNothing(t *testing.T) {
 			t.Errorf("the frame of port %d, which hears nothing, is written every tick", p)
 		}
 	}
-	if e.ports[0].det != (dtmf.Detector{}) || e.ports[1].det != (dtmf.Detector{}) {
+	if *e.ports[0].det.Load() != (dtmf.Detector{}) || *e.ports[1].det.Load() != (dtmf.Detector{}) {
 		t.Error("a detector ran where no digits are wanted")
 	}
 }
@@ -145,5 +145,69 @@ func BenchmarkTick(b *testing.B) {
 				}
 			})
 		}
+	}
+}
+
+// office makes an engine with 8 ports in calls with each other, n streams in calls with
+// each other, and more streams that do nothing.
+func office(t testing.TB, n, idle int) *Engine {
+	e := still(8)
+	patch := &Patch{}
+	for p := range Port(8) {
+		patch.Ears = append(patch.Ears, hears(p, p^1))
+	}
+	for range n / 2 {
+		_, a := attached(t, e, 100)
+		_, b := attached(t, e, 200)
+		patch.Ears = append(patch.Ears, hears(a, b), hears(b, a))
+	}
+	for range idle {
+		attached(t, e, 300)
+	}
+	e.Publish(patch)
+	return e
+}
+
+func TestStreamsDoNotAllocate(t *testing.T) {
+	e := office(t, 30, 100)
+	busy := &Patch{Ears: append([]Ear(nil), e.patch.Load().Ears...)}
+	for i := range busy.Ears {
+		busy.Ears[i].Digits, busy.Ears[i].Tone = true, dialTone
+	}
+	patches := []*Patch{e.patch.Load(), busy, {}}
+	e.Publish(busy) // makes the detectors
+	k := 0
+	if a := testing.AllocsPerRun(300, func() {
+		if k++; k%5 == 0 {
+			e.Publish(patches[k/5%len(patches)])
+		}
+		e.Tick()
+	}); a != 0 {
+		t.Errorf("%v allocations a tick", a)
+	}
+}
+
+// BenchmarkStreams is the tick of an office: streams in calls, and streams that no ear
+// names, which cost nothing.
+func BenchmarkStreams(b *testing.B) {
+	for _, c := range []struct{ n, idle int }{{0, 0}, {30, 0}, {0, 1000}, {200, 1000}} {
+		b.Run(fmt.Sprintf("calls=%d/idle=%d", c.n, c.idle), func(b *testing.B) {
+			e := office(b, c.n, c.idle)
+			b.ReportAllocs()
+			for b.Loop() {
+				e.Tick()
+			}
+		})
+	}
+}
+
+// BenchmarkAttach shows what a stream costs to come and go, and its memory in between.
+func BenchmarkAttach(b *testing.B) {
+	e := still(8)
+	s := &phone{}
+	b.ReportAllocs()
+	for b.Loop() {
+		p, _ := e.Attach(s)
+		e.Detach(p)
 	}
 }

@@ -13,6 +13,7 @@
 //	@double 101 FXS 1 FXS 4    a user with several telephones
 //	@name 101 Jürgen Groß      in place of Person A
 //	@reverse 101               the line turns when the called party answers
+//	@sip 201 202               users with telephones on the network
 //
 // What a handset says is read from testdata.
 package pbxtest
@@ -35,8 +36,11 @@ import (
 	"sotto/board/sim/wav"
 	"sotto/pbx"
 	"sotto/pbx/media"
+	"sotto/pbx/media/rtpport"
 	"sotto/pbx/plan"
 	"sotto/pbx/scene"
+	"sotto/pbx/sipline"
+	"sotto/pbx/sipline/siptest"
 )
 
 // Scene is what a scenario plays in.
@@ -49,6 +53,7 @@ type Scene struct {
 	Ports    map[plan.Ext][]string // in place of one port each
 	Names    map[plan.Ext]string   // in place of Person A, Person B …
 	Reverse  []plan.Ext            // whose line turns on answer
+	SIP      []plan.Ext            // users with telephones on the network, beside the stations' or new ones
 }
 
 // ParseScene reads the @ lines of a scenario and gives the rest.
@@ -79,6 +84,10 @@ func ParseScene(text string) (Scene, string, error) {
 			s.Names[plan.Ext(ext)] = strings.TrimSpace(name)
 		case "@reverse":
 			s.Reverse = append(s.Reverse, plan.Ext(arg))
+		case "@sip":
+			for _, x := range f[1:] {
+				s.SIP = append(s.SIP, plan.Ext(x))
+			}
 		case "@double":
 			e := plan.Ext(f[1])
 			for _, n := range strings.Split(strings.Join(f[2:], " "), "FXS") {
@@ -128,6 +137,13 @@ func (s *Scene) Plan() plan.Plan {
 		}
 		p.Users = append(p.Users, u)
 	}
+	for _, x := range s.SIP {
+		if i := slices.IndexFunc(p.Users, func(u plan.User) bool { return u.Ext == x }); i >= 0 {
+			p.Users[i].SIP = true
+			continue
+		}
+		p.Users = append(p.Users, plan.User{ID: plan.UserID("s" + string(x)), Name: "Person " + string(x), Ext: x, SIP: true})
+	}
 	for i := range s.Lines {
 		p.Lines = append(p.Lines, plan.Line{Name: fmt.Sprintf("line %d", i+1), Port: fmt.Sprintf("FXO %d", i+1)})
 	}
@@ -141,6 +157,11 @@ type Office struct {
 	Engine  *media.Engine
 	Records *Records
 	Log     *bytes.Buffer
+	Net     *siptest.Net // of the telephones on the network, nil without
+	SIP     *sipline.Server
+	RTP     *rtpport.Ports
+	Saved   *Registrations
+	phones  []*siptest.Phone
 	words   *sim.Words
 	logMu   sync.Mutex
 	stop    context.CancelFunc
@@ -193,7 +214,7 @@ func Start(t testing.TB, s Scene) *Office {
 	for i := range s.Stations {
 		names = append(names, Name(i))
 	}
-	o.Board, err = sim.Open(t.Context(), sim.Config{Telephones: names, Lines: s.Lines, Exchange: scene.Exchange(n.Country), Tones: scene.Tones(n.Country), Dead: s.Dead, Flash: scene.Flash(n.Country), Log: log})
+	o.Board, err = sim.Open(t.Context(), sim.Config{Telephones: names, Lines: s.Lines, Exchange: scene.Exchange(n.Country), Tones: scene.Tones(n.Country), Guests: guests(s.SIP), Dead: s.Dead, Flash: scene.Flash(n.Country), Log: log})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -201,9 +222,18 @@ func Start(t testing.TB, s Scene) *Office {
 	o.words.Voice = voice
 	o.Records = &Records{room: o.Board.Room}
 	o.Engine = media.New(o.Board, len(o.Board.Ports()))
-	o.Switch = pbx.New(pbx.Config{Ports: o.Board.Ports(), Events: o.Board.Events(), Signal: o.Board.Signal, Digits: o.Engine.Digits(), Publish: o.Engine.Publish, Journal: o.Records, Log: log}, n)
 	ctx, stop := context.WithCancel(context.Background())
 	o.stop = stop
+	cfg := pbx.Config{Ports: o.Board.Ports(), Events: o.Board.Events(), Signal: o.Board.Signal, Digits: o.Engine.Digits(), Publish: o.Engine.Publish, Journal: o.Records, Log: log}
+	if len(s.SIP) > 0 {
+		o.network(t, &cfg, n, log)
+		o.done.Go(func() {
+			if err := o.SIP.Run(ctx); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	o.Switch = pbx.New(cfg, n)
 	o.done.Go(func() { o.Engine.Run(ctx) })
 	o.done.Go(func() { o.Switch.Run(ctx) })
 	return o
@@ -232,6 +262,9 @@ func (o *Office) Do(t testing.TB, statements ...string) {
 // Stop ends everything and fails t on what the chips or the tables complained of.
 func (o *Office) Stop(t testing.TB) {
 	t.Helper()
+	for _, p := range o.phones {
+		p.Close()
+	}
 	o.stop()
 	if err := o.Board.Close(); err != nil {
 		t.Errorf("close: %v", err)

@@ -82,7 +82,7 @@ func TestParseFull(t *testing.T) {
 		Users: []User{
 			{ID: "u1", Name: "Empfang", Ext: "10", Ports: []string{"FXS 1", "FXS 2"}},
 			{ID: "u2", Name: "Labor", Ext: "101", Ports: []string{"FXS 3"}},
-			{Name: "Labor", Ext: "2", ReverseOnAnswer: true},
+			{Name: "Labor", Ext: "2", SIP: true, ReverseOnAnswer: true},
 			{Name: "Anna Zwetschgenbaum", Ext: "84062199", Ports: []string{}},
 		},
 		Lines: []Line{{"Amt 1", "FXO 1"}, {"Amt 2", "FXO 2"}},

@@ -33,6 +33,8 @@ type User struct {
 	Ext   Ext      `json:"ext"`
 	Ports []string `json:"ports,omitempty"` // labels of the station ports that ring: "FXS 1"
 
+	SIP bool `json:"sip,omitempty"` // telephones on the network may register for this user
+
 	ReverseOnAnswer bool `json:"reverse_on_answer,omitempty"` // the line's polarity turns when the called party answers: pay telephones, charge meters
 }
 

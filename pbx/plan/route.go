@@ -111,6 +111,10 @@ func (n *Numbering) addEmergency() {
 // User gives the user with this id, or nil.
 func (n *Numbering) User(id UserID) *User { return n.byID[id] }
 
+// ByExt gives the user with this extension, or nil. Unlike [Numbering.Route] it knows
+// nothing of emergency numbers: it is for who names an extension, not for who dials.
+func (n *Numbering) ByExt(x Ext) *User { return n.byExt[x] }
+
 // Kind is what dialled digits mean so far.
 type Kind uint8
 
@@ -158,8 +162,10 @@ func (n *Numbering) more(digits string) bool {
 
 // Lifeline gives what of the plan is needed to make calls: ports, extensions, country
 // and emergency numbers, and nothing that names a person: users have made-up ids and
-// their extension for a name, lines the label of their port. It is built up and not cut
-// down: a field that is added to a plan is left out until someone thinks of it.
+// their extension for a name, lines the label of their port. Telephones on the network
+// are no part of it, because what they log in with is a secret; their users stay, with no
+// telephone, so that all digits mean what they always did. It is built up and not cut down:
+// a field that is added to a plan is left out until someone thinks of it.
 func (p *Plan) Lifeline() Plan {
 	c := p.Clone()
 	l := Plan{Office: "Sotto", Country: c.Country, Emergency: c.Emergency, OutsidePrefix: c.OutsidePrefix, RingSeconds: c.RingSeconds}

@@ -150,6 +150,14 @@ func TestCompile(t *testing.T) {
 	if u := n.User("b"); u == nil || u.Ext != "202" || u != n.Route("202").User {
 		t.Errorf("user b is %v", u)
 	}
+	if u := n.ByExt("203"); u == nil || u.Name != "Carla" || u != n.Route("203").User {
+		t.Errorf("extension 203 is %v", u)
+	}
+	for _, x := range []Ext{"", "2", "2011", "112", "203#"} {
+		if u := n.ByExt(x); u != nil {
+			t.Errorf("extension %s is %v", x, u)
+		}
+	}
 	if n.User("") != nil || n.User("x") != nil {
 		t.Error("there is a user without id, or one too many")
 	}
@@ -177,10 +185,11 @@ func TestFillIDs(t *testing.T) {
 }
 
 // TestLifelineHoldsNoName searches the lifeline for what names people and places, and
-// holds that it routes like the plan.
+// holds that it routes like the plan, to a user without a telephone too.
 func TestLifelineHoldsNoName(t *testing.T) {
 	p := office()
 	p.Emergency = []string{"19222"}
+	p.Users[0].SIP, p.Users[1].SIP = true, true // the second has no port
 	p.Office, p.Users[0].Name, p.Users[1].Name, p.Lines[0].Name = "Praxis Secret", "Anna Secret", "Boris Secret", "Amt Secret"
 	l := p.Lifeline()
 	b, err := json.Marshal(l)
@@ -198,6 +207,9 @@ func TestLifelineHoldsNoName(t *testing.T) {
 		if a, b := show(want.Route(digits)), show(got.Route(digits)); a != b {
 			t.Errorf("%s is %s, by the lifeline %s", digits, a, b)
 		}
+	}
+	if u := got.ByExt("202"); u == nil || len(u.Ports) != 0 || u.SIP || got.ByExt("201").SIP {
+		t.Errorf("202 is %+v", u)
 	}
 	if got.Plan.Users[0].ID == "a" || got.Plan.Users[0].ID == "" || got.Plan.Users[0].Ports[1] != "FXS 2" || got.Plan.Lines[1].Port != "FXO 2" {
 		t.Error("an id is that of the plan, or a port is lost")

@@ -69,6 +69,8 @@ func TestValidate(t *testing.T) {
 
 		{func(p *Plan) { p.Users[1].Name = "" }, "users[1].name", missing},
 		{func(p *Plan) { p.Users[1].Name = "Anna" }, "", ""},
+		{func(p *Plan) { p.Users[1].SIP = true }, "", ""}, // it needs no port
+		{func(p *Plan) { p.Users[0].SIP = true }, "", ""}, // and may have some
 		{func(p *Plan) { p.Users[1].ID = "" }, "", ""},
 		{func(p *Plan) { p.Users[0].ID, p.Users[1].ID = "", "" }, "", ""},
 		{func(p *Plan) { p.Users[1].ID = "a" }, "users[1].id", "is also the id of users[0]"},
