@@ -15,7 +15,7 @@ const t1 = 500 * time.Millisecond // RFC 3261 section 17.1.1.2
 
 var errTimeout = errors.New("timeout")
 
-// agent is one SIP UDP socket, used by many users at once.
+// agent is one SIP UDP socket, used by many users at once, as caller and as called.
 type agent struct {
 	conn    *net.UDPConn
 	target  netip.AddrPort
@@ -48,13 +48,15 @@ func bigBuffer(c syscall.RawConn, bytes int) {
 	})
 }
 
-func newAgent(target, domain, localIP string, port int) (*agent, error) {
+// newAgent opens a socket on port and starts its reader, which goes on until the program
+// ends.
+func newAgent(target, domain, localIP string, port int, anyAddress bool) (*agent, error) {
 	ta, err := netip.ParseAddrPort(target)
 	if err != nil {
 		return nil, fmt.Errorf("target %q: %w", target, err)
 	}
-	if !ta.Addr().IsLoopback() && !allowNonLoopback {
-		return nil, fmt.Errorf("target %s is not a loopback address (-any-address allows it, for network namespaces you made)", target)
+	if !ta.Addr().IsLoopback() && !anyAddress {
+		return nil, fmt.Errorf("target %s is not a loopback address; -any-address allows it", target)
 	}
 	c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.ParseIP(localIP), Port: port})
 	if err != nil {
@@ -123,7 +125,8 @@ func (a *agent) response(m *msg) {
 	}
 }
 
-// transact sends raw and returns the final response.
+// transact sends raw, again where the answer is late (RFC 3261 section 17.1), and gives
+// the final response. prov sees the others; it may be nil.
 func (a *agent) transact(raw []byte, branch string, invite bool, timeout time.Duration, prov func(*msg)) (*msg, error) {
 	ch := make(chan *msg, 8)
 	a.mu.Lock()
@@ -164,6 +167,7 @@ func (a *agent) transact(raw []byte, branch string, invite bool, timeout time.Du
 	}
 }
 
+// build writes a request; body, if any, is SDP.
 func (a *agent) build(method, ruri, branch, from, to, callID string, cseq int, extra string, body []byte) []byte {
 	ct := ""
 	if body != nil {
@@ -176,7 +180,7 @@ func (a *agent) build(method, ruri, branch, from, to, callID string, cseq int, e
 
 func newBranch() string { return "z9hG4bK" + token(8) }
 
-// register does one full REGISTER, answering a challenge once.
+// register does one full REGISTER, answering a challenge once, and gives the last status.
 func (a *agent) register(user, pass string, expires int, timeout time.Duration) (int, error) {
 	ruri := "sip:" + a.domain
 	aor := "<sip:" + user + "@" + a.domain + ">"
@@ -202,6 +206,7 @@ func (a *agent) register(user, pass string, expires int, timeout time.Duration) 
 	return m.status, nil
 }
 
+// options asks what the target can do and gives the status of the answer.
 func (a *agent) options(user string, timeout time.Duration) (int, error) {
 	br := newBranch()
 	aor := "<sip:" + user + "@" + a.domain + ">"

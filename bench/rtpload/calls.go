@@ -13,6 +13,8 @@ import (
 	"time"
 )
 
+var errNoPort = errors.New("no free RTP port")
+
 // runMedia puts calls up, G.711 both ways, and measures a window at each number of calls
 // of -n.
 func runMedia(o *opts) error {
@@ -86,7 +88,11 @@ func (r *mediaRun) fill(n int) error {
 	o := r.o
 	for i := len(r.calls) + r.failed; i < n; i++ {
 		u := o.caller(i)
-		c, err := r.uac.invite(o.callee(i), u, o.login.of(u), r.m.newEnd(), o.timeout)
+		end := r.m.newEnd()
+		if end == nil {
+			return errNoPort
+		}
+		c, err := r.uac.invite(o.callee(i), u, o.login.of(u), end, o.timeout)
 		if err != nil {
 			r.failed++
 			fmt.Fprintf(os.Stderr, "call %d: %v\n", i, err)
@@ -159,7 +165,7 @@ func runDirect(o *opts) error {
 	for range n {
 		a, b := m.newEnd(), m.newEnd()
 		if a == nil || b == nil {
-			return errors.New("no free RTP port")
+			return errNoPort
 		}
 		ip, err := netip.ParseAddr(o.local)
 		if err != nil {

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// digestHeader answers the first challenge with a supported algorithm.
-// The second result is the header name to use.
+// digestHeader answers the first challenge whose algorithm it knows (RFC 7616) and gives
+// name and value of the header to send.
 func digestHeader(res *msg, method, uri, user, pass string) (string, string, error) {
 	name, answer := "www-authenticate", "Authorization"
 	if res.status == 407 {

@@ -24,6 +24,7 @@ func runLaunch(fs *flag.FlagSet, args []string) error {
 	if fs.NArg() == 0 {
 		return errors.New("launch: no command")
 	}
+	o.timeout = time.Second
 	probe, err := o.newAgent(0) // refuses what is not loopback
 	if err != nil {
 		return err

@@ -1,13 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"encoding/binary"
 	"math"
 	"math/rand"
 	"net"
 	"net/netip"
 	"runtime"
-	"sort"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -26,6 +27,7 @@ const (
 	markWord = 0x5254504c4f414431 // "RTPLOAD1"
 )
 
+// rtpEnd is one end of a stream each way: its sockets, and what it sends.
 type rtpEnd struct {
 	m       *media
 	conn    *net.UDPConn
@@ -70,10 +72,11 @@ func newMedia(ip string, pt, basePort int, seed int64) *media {
 	return m
 }
 
+// newEnd opens the next free pair of ports; nil if none is free.
 func (m *media) newEnd() *rtpEnd {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for tries := 0; tries < 2000; tries++ {
+	for range 2000 {
 		p := m.nextPort
 		m.nextPort += 2
 		if m.nextPort > 64000 {
@@ -112,6 +115,7 @@ func (m *media) newEnd() *rtpEnd {
 
 func (e *rtpEnd) setRemote(ap netip.AddrPort) { e.remote.Store(&ap) }
 
+// start lets the pacing thread send from this end, once it knows where to.
 func (e *rtpEnd) start() {
 	if !e.running.CompareAndSwap(false, true) {
 		return
@@ -121,7 +125,7 @@ func (e *rtpEnd) start() {
 	next := make([]*rtpEnd, 0, len(m.active)+1)
 	next = append(next, m.active...)
 	next = append(next, e)
-	sort.Slice(next, func(i, j int) bool { return next[i].phase < next[j].phase })
+	slices.SortFunc(next, func(a, b *rtpEnd) int { return cmp.Compare(a.phase, b.phase) })
 	m.active = next
 	m.mu.Unlock()
 }
@@ -143,6 +147,7 @@ func (e *rtpEnd) stop() {
 	time.AfterFunc(time.Second, func() { e.conn.Close(); e.rtcp.Close() })
 }
 
+// pace sends the packets of all streams, each at its phase within the 20 ms.
 func (m *media) pace() {
 	runtime.LockOSThread() // sleep with the kernel's precision, not the runtime's
 	defer close(m.done)
@@ -244,6 +249,7 @@ func (e *rtpEnd) recv() {
 	}
 }
 
+// kernelTime finds the receive time stamp, nanoseconds since 1970; 0 if there is none.
 func kernelTime(oob []byte) int64 {
 	// One control message: header (len, level, type), then a timespec.
 	for len(oob) >= 32 {

@@ -9,6 +9,7 @@ import (
 	"time"
 )
 
+// buildSDP offers or answers one G.711 stream of 20 ms packets.
 func buildSDP(ip string, port, pt int) []byte {
 	codec := "PCMU"
 	if pt == 8 {
@@ -19,6 +20,7 @@ func buildSDP(ip string, port, pt int) []byte {
 		"a=fmtp:101 0-16\r\na=ptime:20\r\na=sendrecv\r\n", time.Now().Unix(), ip, ip, port, pt, pt, codec))
 }
 
+// mediaAddr finds where the first audio stream is to be sent.
 func mediaAddr(body []byte) (netip.AddrPort, error) {
 	var ip string
 	port, inMedia := 0, false
@@ -37,7 +39,7 @@ func mediaAddr(body []byte) (netip.AddrPort, error) {
 	}
 	a, err := netip.ParseAddr(ip)
 	if err != nil || port == 0 {
-		return netip.AddrPort{}, fmt.Errorf("no audio address in SDP")
+		return netip.AddrPort{}, errors.New("no audio address in SDP")
 	}
 	return netip.AddrPortFrom(a, uint16(port)), nil
 }

@@ -1,9 +1,5 @@
 package main
 
-// A deliberately small SIP-over-UDP implementation, written for load
-// generation. It shares no code with any SIP stack under test, so a bug in the
-// target's stack cannot cancel out against the same bug here.
-
 import (
 	"bytes"
 	"crypto/rand"
@@ -17,6 +13,7 @@ import (
 
 type hdr struct{ k, v string } // k is lower case, long form
 
+// msg is a request or a response.
 type msg struct {
 	method, ruri string // requests
 	status       int    // responses (0 for a request)

@@ -8,6 +8,7 @@ import (
 	"time"
 )
 
+// uacCall is a call that we placed.
 type uacCall struct {
 	a          *agent
 	callID     string
@@ -23,6 +24,7 @@ type uacCall struct {
 	byed       atomic.Bool   // far end hung up
 }
 
+// callErr is why a call was not answered: a status, or err.
 type callErr struct {
 	status int
 	err    error
@@ -128,6 +130,7 @@ func (c *uacCall) routeHdr() string {
 	return "Route: " + strings.Join(c.routes, ", ") + "\r\n"
 }
 
+// keepAck has the ACK sent again whenever the final answer comes again.
 func (a *agent) keepAck(branch string, ack []byte) {
 	a.mu.Lock()
 	a.acks[branch] = ack
@@ -135,6 +138,7 @@ func (a *agent) keepAck(branch string, ack []byte) {
 	time.AfterFunc(32*time.Second, func() { a.mu.Lock(); delete(a.acks, branch); a.mu.Unlock() })
 }
 
+// bye ends the call and its media.
 func (c *uacCall) bye(timeout time.Duration) error {
 	a := c.a
 	defer func() {

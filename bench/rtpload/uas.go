@@ -8,6 +8,7 @@ import (
 	"time"
 )
 
+// leg is a call that came to us.
 type leg struct {
 	toTag       string
 	last        []byte // last response to the INVITE
@@ -43,6 +44,7 @@ func (a *agent) reply(m *msg, status int, reason, toTag, extra string, body []by
 	return []byte(b.String())
 }
 
+// contactFor is our address as the user that m is for.
 func (a *agent) contactFor(m *msg) string {
 	u := uriOf(m.get("to"))
 	user := "load"
@@ -54,6 +56,7 @@ func (a *agent) contactFor(m *msg) string {
 	return fmt.Sprintf("Contact: <sip:%s@%s>\r\nAllow: INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, NOTIFY\r\n", user, a.local)
 }
 
+// request answers what the target asks of us.
 func (a *agent) request(m *msg) {
 	id := m.get("call-id")
 	out := func(b []byte) { a.conn.WriteToUDPAddrPort(b, m.src) }
@@ -112,6 +115,7 @@ func (a *agent) request(m *msg) {
 	}
 }
 
+// newLeg rings, and answers at once or after -answer-delay.
 func (a *agent) newLeg(m *msg) {
 	l := &leg{toTag: token(6), acked: make(chan struct{}), canceledInv: m}
 	port := a.sinkPort

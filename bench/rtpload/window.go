@@ -8,6 +8,7 @@ import (
 	"time"
 )
 
+// stream is what the receiver counts of one sender's packets, window by window.
 type stream struct {
 	sent  atomic.Int64 // in the window
 	mu    sync.Mutex
@@ -21,6 +22,7 @@ type stream struct {
 	lat   []int64 // transit, ns
 }
 
+// take counts packet num, which was transit nanoseconds under way.
 func (s *stream) take(num uint32, transit int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -42,6 +44,7 @@ func (s *stream) take(num uint32, transit int64) {
 	s.lat = append(s.lat, transit)
 }
 
+// mediaResult is what one window saw, all streams together.
 type mediaResult struct {
 	sent, got, late, altered int64
 	transit                  []int64
@@ -51,6 +54,7 @@ type mediaResult struct {
 	pacing                   []int64
 }
 
+// open begins a window: what is sent from now on counts.
 func (m *media) open() {
 	m.mu.Lock()
 	for _, s := range m.streams {
@@ -69,7 +73,7 @@ func (m *media) open() {
 }
 
 // shut ends the window, lets stragglers in, and sums up.
-func (m *media) shut() mediaResult {
+func (m *media) shut() *mediaResult {
 	m.w1.Store(time.Now().UnixNano())
 	time.Sleep(700 * time.Millisecond)
 	var r mediaResult
@@ -104,7 +108,7 @@ func (m *media) shut() mediaResult {
 	m.lateMu.Lock()
 	r.pacing = append(r.pacing, m.late...)
 	m.lateMu.Unlock()
-	sort.Slice(r.transit, func(i, j int) bool { return r.transit[i] < r.transit[j] })
-	sort.Slice(r.pacing, func(i, j int) bool { return r.pacing[i] < r.pacing[j] })
-	return r
+	slices.Sort(r.transit)
+	slices.Sort(r.pacing)
+	return &r
 }

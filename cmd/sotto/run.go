@@ -31,6 +31,7 @@ type options struct {
 	root    string
 	plan    string
 	version bool
+	sip     sipFlags
 }
 
 // parse reads the flags. Asked for help it prints it to w and returns [flag.ErrHelp].
@@ -42,6 +43,10 @@ func parse(args []string, w io.Writer) (options, error) {
 	f.StringVar(&o.data, "data", "sotto-data", "`folder` that everything is kept in")
 	f.StringVar(&o.root, "root", "", "key `file` that opens the data; default: the data folder's name with .key behind it")
 	f.StringVar(&o.plan, "plan", "", "plan `file` to import at the first start instead of the demo office")
+	sip := f.String("sip", "127.0.0.1:5060", "`address` and port that telephones on the network reach the box at, or off")
+	rtp := f.String("rtp", "10000-11999", "`ports` for their sound, the first and the last")
+	f.StringVar(&o.sip.secrets, "sip-secrets", "", "`file` to write the secrets made for them into, in place of printing them")
+	f.BoolVar(&o.sip.unlimited, "sip-unlimited", false, "do not limit the rate of their messages: for measurements only")
 	f.BoolVar(&o.version, "version", false, "tell which version this is, and end")
 	if err := f.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -55,6 +60,9 @@ func parse(args []string, w io.Writer) (options, error) {
 	}
 	var err error
 	if o.dead, err = boardFlag(*brd); err != nil {
+		return o, err
+	}
+	if err := o.sip.parse(*sip, *rtp); err != nil {
 		return o, err
 	}
 	dir, err := filepath.Abs(o.data)
@@ -125,11 +133,11 @@ func start(ctx context.Context, o options, stdin io.Reader, stdout io.Writer, lo
 		return err
 	}
 	checkPorts(off.numbers, brd.Ports(), log)
-	return serve(ctx, brd, off, stdin, stdout, log)
+	return serve(ctx, brd, o, off, stdin, stdout, log)
 }
 
 // serve runs the box until ctx ends or, in the simulator, the words do. It closes brd.
-func serve(ctx context.Context, brd *sim.Board, off *office, stdin io.Reader, stdout io.Writer, log *slog.Logger) error {
+func serve(ctx context.Context, brd *sim.Board, o options, off *office, stdin io.Reader, stdout io.Writer, log *slog.Logger) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	out := newPrinter(stdout)
@@ -137,13 +145,20 @@ func serve(ctx context.Context, brd *sim.Board, off *office, stdin io.Reader, st
 	journal, endJournal := openJournal(off.store, brd.Room, log)
 
 	engine := media.New(brd, len(brd.Ports()))
-	sw := pbx.New(pbx.Config{Ports: brd.Ports(), Events: brd.Events(), Signal: brd.Signal, Digits: engine.Digits(), Publish: engine.Publish, Journal: journal, Log: log}, off.numbers)
+	if err := makeSecrets(ctx, o.sip, off, out); err != nil {
+		log.Error("telephones on the network have no secrets", "why", err)
+	}
+	var sw *pbx.Switch
+	network := openNetwork(o.sip, off, engine, func(e pbx.Event) bool { return sw.Post(e) }, log)
+	sw = pbx.New(pbx.Config{Ports: brd.Ports(), Events: brd.Events(), Signal: brd.Signal, Digits: engine.Digits(), Publish: network.publish(engine),
+		Phones: network.phones(), Journal: journal, Log: log}, off.numbers)
 	broken := make(chan error, 2) // a loop without which there are no calls
 	var calls, voice sync.WaitGroup
 	hear, deaf := context.WithCancel(context.Background())
 	defer deaf()
 	voice.Go(func() { broken <- loop(hear, "media loop", engine.Run, log) })
 	calls.Go(func() { broken <- loop(ctx, "switch loop", sw.Run, log) })
+	endNetwork := network.run(log)
 	fmt.Fprintln(out, "ready: "+describe(brd.Ports()))
 
 	var failed atomic.Int64
@@ -162,6 +177,7 @@ func serve(ctx context.Context, brd *sim.Board, off *office, stdin io.Reader, st
 	// without that.
 	stop()
 	calls.Wait()
+	endNetwork()
 	closeErr := brd.Close()
 	deaf()
 	voice.Wait()

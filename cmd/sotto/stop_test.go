@@ -39,7 +39,7 @@ func TestCallAtTheEnd(t *testing.T) {
 					in = r
 				}
 				var out, log lockedBuffer
-				if err := run(ctx, []string{"-data", dir}, in, &out, &log); err != nil {
+				if err := run(ctx, []string{"-data", dir, "-sip", "off"}, in, &out, &log); err != nil {
 					t.Error(err)
 				}
 				if !strings.Contains(out.String(), "record 101 -> 102 answered") {
@@ -80,7 +80,7 @@ func TestLoopEnds(t *testing.T) {
 		done := make(chan error)
 		r, w := io.Pipe()
 		defer w.Close()
-		go func() { done <- serve(t.Context(), brd, off, r, io.Discard, slog.New(slog.DiscardHandler)) }()
+		go func() { done <- serve(t.Context(), brd, options{}, off, r, io.Discard, slog.New(slog.DiscardHandler)) }()
 		time.Sleep(time.Second)
 		brd.Close()
 		select {

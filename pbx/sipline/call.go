@@ -51,15 +51,10 @@ func (d *sound) open(s *rtpport.Session) {
 // close ends it, and keeps how it was.
 func (d *sound) close() {
 	if s := d.session.Swap(nil); s != nil {
-		q := quality(s.Quality())
+		q := pbx.Quality(s.Quality())
 		d.end.Store(&q)
 		s.Close()
 	}
-}
-
-func quality(q rtpport.Quality) pbx.Quality {
-	return pbx.Quality{Codec: q.Codec, Packets: q.Packets, Lost: q.Lost, Late: q.Late, Jitter: q.Jitter, RoundTrip: q.RoundTrip,
-		FarLost: q.FarLost, FarJitter: q.FarJitter, MOS: q.MOS, Relayed: q.Relayed, Intruders: q.Intruders, Concealed: q.Concealed}
 }
 
 // branch is one telephone of a call: a leg of package ua with the way to it.
@@ -86,7 +81,7 @@ func (c *call) Port() media.Port {
 // Quality gives how its sound is. Any goroutine.
 func (c *call) Quality() *pbx.Quality {
 	if s := c.sound.session.Load(); s != nil {
-		q := quality(s.Quality())
+		q := pbx.Quality(s.Quality())
 		if q.Packets == 0 && q.Codec == "" {
 			return nil
 		}
@@ -202,7 +197,6 @@ func hostOf(a netip.Addr) string {
 // adopt makes a leg known to the loop.
 func (s *Server) adopt(b *branch) {
 	s.legs[b.leg.LocalTag()] = b
-	s.nlegs++
 	s.known.add(knownKey{b.flow.Proto, b.flow.Remote}, 1)
 }
 
@@ -213,7 +207,6 @@ func (s *Server) forget(b *branch) {
 		delete(s.legs, b.leg.LocalTag())
 		s.known.add(knownKey{b.flow.Proto, b.flow.Remote}, -1)
 	}
-	s.nlegs--
 	s.due.set(b, time.Time{})
 	for _, id := range b.clients {
 		delete(s.clients, id)
@@ -249,7 +242,7 @@ func (s *Server) ring(c *call, i pbx.Invite) {
 		s.tell(c, pbx.PhoneEvent{Kind: pbx.PhoneRefuses, Cause: pbx.NoUserResponding})
 		return
 	}
-	if s.nlegs+len(targets) > s.cfg.MaxLegs {
+	if len(s.ports) >= s.cfg.MaxCalls {
 		s.tell(c, pbx.PhoneEvent{Kind: pbx.PhoneRefuses, Cause: pbx.Congestion})
 		return
 	}
@@ -270,8 +263,8 @@ func (s *Server) ring(c *call, i pbx.Invite) {
 		local := s.sentBy(b.flow)
 		host, port := hostOf(local.Addr()), int(local.Port())
 		to := ua.Call{Target: t.URI, Name: i.Name,
-			To:   sip.Uri{Scheme: "sip", User: string(u.Ext), Host: host, Port: port},
-			From: sip.Uri{Scheme: "sip", User: callerOf(i.From), Host: host, Port: port}}
+			To:   sip.Uri{Scheme: "sip", User: ua.EscapeUser(string(u.Ext)), Host: host, Port: port},
+			From: sip.Uri{Scheme: "sip", User: ua.EscapeUser(callerOf(i.From)), Host: host, Port: port}}
 		b.leg = ua.NewClient(s.now, s.legConfig(b), to)
 		c.branches = append(c.branches, b)
 		s.adopt(b)
@@ -301,7 +294,7 @@ func (s *Server) tell(c *call, e pbx.PhoneEvent) {
 
 // act does what a leg wants done.
 func (s *Server) act(b *branch) {
-	for _, a := range append([]ua.Action(nil), b.leg.Take()...) {
+	for _, a := range b.leg.Take() {
 		switch a.Kind {
 		case ua.Start:
 			s.start(b, a)
@@ -309,7 +302,7 @@ func (s *Server) act(b *branch) {
 			s.via(a.Request, b.flow, newBranch())
 			s.send(b.flow, []byte(a.Request.String()))
 		case ua.Cancel:
-			s.txn.Cancel(s.now, b.clients[a.Client])
+			s.txn.Cancel(s.now, b.clients[a.Client], a.Reason)
 		case ua.Respond, ua.Resend:
 			s.txn.Respond(s.now, txn.Server(a.Server), a.Response)
 		case ua.Tell:

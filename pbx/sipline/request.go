@@ -262,7 +262,7 @@ func (s *Server) invited(req *sip.Request, flow wire.Flow, id txn.Server, user p
 	number := dialled(&req.Recipient)
 	n := s.numbers.Load()
 	urgent := n.Route(number).Kind == plan.ToEmergency
-	if s.nlegs >= s.cfg.MaxLegs && !urgent {
+	if len(s.ports) >= s.cfg.MaxCalls && !urgent {
 		s.respond(id, req, 503, "Service Unavailable", sip.NewHeader("Retry-After", "5"))
 		return
 	}
@@ -279,7 +279,6 @@ func (s *Server) invited(req *sip.Request, flow wire.Flow, id txn.Server, user p
 	b.leg = leg
 	if !ok { // refused at once
 		c.released, c.told = true, true
-		s.nlegs++
 		s.act(b)
 		return
 	}

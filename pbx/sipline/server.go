@@ -51,7 +51,7 @@ type Config struct {
 	Bindings pbx.Bindings // nil: registrations do not outlive the program
 	Post     func(pbx.Event) bool
 	Limits   edge.Config // zero: the defaults
-	MaxLegs  int         // calls with telephones at a time; 0 for 4000
+	MaxCalls int         // legs with telephones that have sound, at a time; 0 for 2000
 	Log      *slog.Logger
 
 	// Trusted gives the user that a source is taken for without credentials. It is for
@@ -114,8 +114,8 @@ type arrival struct {
 // order is something that the loop is to do, in order with all others.
 type order func()
 
-// defaultLegs bounds the legs when Config does not.
-const defaultLegs = 4000
+// defaultCalls is for when Config does not say.
+const defaultCalls = 2000
 
 // inboxSize bounds the messages of strangers that wait for the loop.
 const inboxSize = 512
@@ -123,8 +123,8 @@ const inboxSize = 512
 // New gives a server that obeys n. It starts nothing.
 func New(cfg Config, n *plan.Numbering) *Server {
 	now := time.Now()
-	if cfg.MaxLegs == 0 {
-		cfg.MaxLegs = defaultLegs
+	if cfg.MaxCalls == 0 {
+		cfg.MaxCalls = defaultCalls
 	}
 	if cfg.Limits == (edge.Config{}) {
 		cfg.Limits = edge.DefaultConfig
@@ -393,7 +393,7 @@ func errClosed(err error) bool { return errors.Is(err, net.ErrClosed) }
 // and gives -1 when the loop does not run.
 func (s *Server) Legs() int {
 	n := make(chan int, 1)
-	s.order(func() { n <- s.nlegs })
+	s.order(func() { n <- len(s.legs) })
 	select {
 	case k := <-n:
 		return k

@@ -12,7 +12,7 @@ const (
 	fadeSpan  = 400
 	pauseSpan = 80  // fade of sound that the sender ended
 	mendMin   = 20  // samples of overlap with the sound that comes back
-	mendMax   = 80  // ITU-T G.711 Appendix I, section I.2.7: 10 ms at most
+	mendMax   = 80  // ITU-T G.711 Appendix I: 10 ms at most
 	mendStep  = 32  // more of it for each stage
 	loudest   = 30  // -dBov of the loudest comfort noise that is made
 	poor      = 0.3 // match below which there is no pitch to speak of

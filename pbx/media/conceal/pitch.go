@@ -4,7 +4,7 @@ import "math"
 
 const (
 	// MinLag and MaxLag bound the periods that are looked for, in samples: 200 to 66.7 Hz
-	// (G.711 Appendix I, section I.2.2). A higher voice is found at twice its period.
+	// (G.711 Appendix I). A higher voice is found at twice its period.
 	MinLag = 40
 	MaxLag = 120
 	window = 160 // samples that are compared

@@ -14,8 +14,9 @@
 // and the board's, and a media loop that is late counts as the jitter that it is. A sample's
 // place in the stream is its extended timestamp. The lateness of a packet is the difference
 // to the fastest one of the last 5 to 10 s. The target is what 99.5 % of the packets of the
-// last 40 s or so would have needed (those that come within one frame count once), within 20 to 200 ms, as half a per cent of loss costs
-// about as much quality as 70 ms of delay (ITU-T G.107).
+// last 40 s or so would have needed, those that come within one frame counted once, and lies
+// within 20 to 200 ms: half a per cent of loss costs about as much quality as 70 ms of delay
+// (ITU-T G.107).
 //
 // # How the delay changes
 //

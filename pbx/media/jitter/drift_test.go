@@ -1,20 +1,22 @@
 package jitter
 
 import (
+	"flag"
 	"math"
-	"os"
 	"testing"
 	"time"
 
 	"sotto/board"
 )
 
+var soak = flag.Bool("soak", false, "three hours of drift instead of one")
+
 // TestDriftHour holds an hour of a tone against clocks that differ: the notch lets only
 // noise of the code and seams through, the phase of each frame shows any jump, and no
 // sound is made up.
 func TestDriftHour(t *testing.T) {
 	d := 5 * time.Minute
-	if os.Getenv("SOTTO_SOAK") != "" {
+	if *soak {
 		d = 3 * time.Hour
 	} else if !testing.Short() {
 		d = time.Hour

@@ -57,13 +57,16 @@ func (l *Layer) launch(t *transaction, data []byte) {
 // provisional response came, else with the first that comes; after a final one it does
 // nothing. The transaction lasts until its final response, which may still be a 2xx, and
 // ends with [Timeout] when none comes within 64·T1 of the CANCEL. Responses to the CANCEL
-// are the layer's own.
-func (l *Layer) Cancel(now time.Time, id Client) {
+// are the layer's own. reason, if not empty, is the value of a Reason header (RFC 3326).
+func (l *Layer) Cancel(now time.Time, id Client, reason string) {
 	l.tick(now)
 	t := l.handles[uint64(id)]
 	if t == nil || t.server() {
 		l.count.Refused++
 		return
+	}
+	if t.cancel == notCancelled && reason != "" {
+		t.reason = "Reason: " + reason + crlf
 	}
 	l.tell(t, cancel, arg{})
 }
@@ -237,7 +240,7 @@ func (l *Layer) sendCancel(t *transaction, _ arg) bool {
 	branch, _ := param(t.req.Via().Params, "branch")
 	l.clientExtra++
 	l.launch(&transaction{key: l.clientKey(branch, sip.CANCEL), machine: otherClient, flow: t.flow, silent: true, extra: true},
-		l.follow(t.req, sip.CANCEL, t.req.To()))
+		l.follow(t.req, sip.CANCEL, t.req.To(), t.reason))
 	return false
 }
 
@@ -265,7 +268,7 @@ func (l *Layer) accepted(t *transaction, _ arg) bool {
 }
 
 func (l *Layer) refused(t *transaction, a arg) bool {
-	t.data = l.follow(t.req, sip.ACK, a.res.To())
+	t.data = l.follow(t.req, sip.ACK, a.res.To(), "")
 	t.req = nil
 	l.send(t.flow, t.data)
 	l.linger(t, completed, max(64*l.cfg.T1, minTimerD))

@@ -147,7 +147,7 @@ func TestFollowers(t *testing.T) {
 	if got := string(s.last[0].Data); !strings.Contains(got, "Via: SIP/2.0/UDP 192.0.2.1:5060;rport;branch=z9hG4bKours1\r\n") {
 		t.Errorf("INVITE is\n%s", got)
 	}
-	s.l.Cancel(s.now, id)
+	s.l.Cancel(s.now, id, "")
 	s.note()
 	const head = `%s sip:201@192.0.2.9:40000 SIP/2.0
 Via: SIP/2.0/UDP 192.0.2.1:5060;rport;branch=z9hG4bKours1
@@ -192,15 +192,15 @@ func TestCancelClient(t *testing.T) {
 	// Before a provisional: it waits.
 	invite := outgoing(t, "INVITE")
 	id := s.l.Start(s.now, invite, udp)
-	s.l.Cancel(s.now, id)
-	s.l.Cancel(s.now, id)
+	s.l.Cancel(s.now, id, "")
+	s.l.Cancel(s.now, id, "")
 	s.until(600 * time.Millisecond)
 	s.want("0 INVITE, 0.5 INVITE")
 	if !s.response(invite, 100, udp) {
 		t.Error("100 does not go up")
 	}
 	s.want("0.6 CANCEL")
-	s.l.Cancel(s.now, id)
+	s.l.Cancel(s.now, id, "")
 	s.until(time.Second)
 	if s.response(cancelled(invite), 200, udp) {
 		t.Error("the answer to the CANCEL goes up")
@@ -208,7 +208,7 @@ func TestCancelClient(t *testing.T) {
 	if !s.response(invite, 487, udp) {
 		t.Error("487 does not go up")
 	}
-	s.l.Cancel(s.now, id)
+	s.l.Cancel(s.now, id, "")
 	s.until(time.Hour)
 	s.want("1 ACK, 33 client over")
 	s.empty()
@@ -218,7 +218,7 @@ func TestCancelClient(t *testing.T) {
 	invite = outgoing(t, "INVITE")
 	id = s.l.Start(s.now, invite, tcp)
 	s.response(invite, 180, tcp)
-	s.l.Cancel(s.now, id)
+	s.l.Cancel(s.now, id, "")
 	s.response(cancelled(invite), 200, tcp)
 	s.until(base + 10*time.Second)
 	s.response(invite, 180, tcp) // does not make it longer
@@ -230,11 +230,11 @@ func TestCancelClient(t *testing.T) {
 	base = s.now.Sub(epoch)
 	invite = outgoing(t, "INVITE")
 	id = s.l.Start(s.now, invite, udp)
-	s.l.Cancel(s.now, id)
+	s.l.Cancel(s.now, id, "")
 	if !s.response(invite, 200, udp) {
 		t.Error("200 does not go up")
 	}
-	s.l.Cancel(s.now, id)
+	s.l.Cancel(s.now, id, "")
 	s.until(base + time.Hour)
 	s.want("7200 INVITE, 7232 client over")
 	s.empty()
@@ -270,10 +270,10 @@ func TestCancelCrosses200(t *testing.T) {
 				s.until(at)
 				up(final)
 				s.until(hangup)
-				s.l.Cancel(s.now, id)
+				s.l.Cancel(s.now, id, "")
 			} else {
 				s.until(hangup)
-				s.l.Cancel(s.now, id)
+				s.l.Cancel(s.now, id, "")
 				s.until(at)
 				up(final)
 			}
@@ -392,7 +392,7 @@ func TestStartRefuses(t *testing.T) {
 		t.Error("one too many")
 	}
 	s.response(invite, 180, tcp)
-	s.l.Cancel(s.now, id)
+	s.l.Cancel(s.now, id, "")
 	s.want("0 INVITE, 0 OPTIONS, 0 CANCEL") // the limit does not keep the CANCEL back
 	if c := s.l.Counters(); c.Full != 1 || c.Refused != 4 {
 		t.Errorf("%+v", c)
@@ -413,7 +413,7 @@ func TestClientLost(t *testing.T) {
 	s.l.Start(s.now, outgoing(t, "INVITE"), opening)
 	id := s.l.Start(s.now, ringing, tcp)
 	s.response(ringing, 180, tcp)
-	s.l.Cancel(s.now, id)
+	s.l.Cancel(s.now, id, "")
 	s.l.Start(s.now, answered, tcp)
 	s.response(answered, 200, tcp)
 	s.l.Start(s.now, outgoing(t, "BYE"), tcp)

@@ -87,7 +87,7 @@ func (l *Layer) trying(req *sip.Request) []byte {
 // follow gives the bytes of the ACK or CANCEL to an INVITE that was sent: same URI, top
 // Via, Route, From, Call-ID and number (RFC 3261 sections 9.1 and 17.1.1.3). to is the
 // request's for CANCEL, the response's for ACK.
-func (l *Layer) follow(req *sip.Request, method sip.RequestMethod, to *sip.ToHeader) []byte {
+func (l *Layer) follow(req *sip.Request, method sip.RequestMethod, to *sip.ToHeader, extra string) []byte {
 	b := &l.buf
 	b.WriteString(string(method))
 	b.WriteString(" ")
@@ -104,6 +104,7 @@ func (l *Layer) follow(req *sip.Request, method sip.RequestMethod, to *sip.ToHea
 	b.WriteString(" ")
 	b.WriteString(string(method))
 	b.WriteString(crlf)
+	b.WriteString(extra)
 	b.WriteString(none)
 	return b.done()
 }

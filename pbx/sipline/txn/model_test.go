@@ -118,7 +118,7 @@ func (w *world) step(a, b, c byte) {
 			w.final[id] = status
 		}
 	case 10:
-		w.l.Cancel(w.now, pick(w.clients, b))
+		w.l.Cancel(w.now, pick(w.clients, b), "")
 		if c%8 == 0 {
 			w.l.Limit(w.now, pick(w.clients, b), time.Duration(int(c)-64)*time.Second)
 		}
@@ -298,7 +298,7 @@ func TestTwoLayers(t *testing.T) {
 				id := sides[0].Start(now, req, udp)
 				started++
 				if i%2 == 0 {
-					sides[0].Cancel(now, id)
+					sides[0].Cancel(now, id, "")
 				}
 			}
 			move()

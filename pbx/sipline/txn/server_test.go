@@ -392,9 +392,9 @@ func TestRefusedOrders(t *testing.T) {
 	s.l.Respond(s.now, id, nil)
 	s.l.Respond(s.now, id, response(req, 700, "x"))
 	s.l.Respond(s.now, id, response(req, 99, "x"))
-	s.l.Cancel(s.now, Client(id))
-	s.l.Cancel(s.now, 99)
-	s.l.Cancel(s.now, c) // no INVITE
+	s.l.Cancel(s.now, Client(id), "")
+	s.l.Cancel(s.now, 99, "")
+	s.l.Cancel(s.now, c, "") // no INVITE
 	s.l.Limit(s.now, c, time.Second)
 	if n := s.l.Counters().Refused; n != 10 {
 		t.Errorf("%d refused", n)

@@ -84,6 +84,7 @@ type transaction struct {
 	list     *list         // riders of a connection, or Layer.done
 	prev     *transaction
 	next     *transaction
+	reason   string // INVITE client: header line for its CANCEL
 	toTag    uint64 // hash of the To tag of the final response, to match an ACK without cookie
 	pos      int32  // in the queue; -1: not in it
 	state    state

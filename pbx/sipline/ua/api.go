@@ -151,8 +151,8 @@ type EventKind uint8
 const (
 	Rings     EventKind = iota + 1 // outgoing: it is ringing (first 180 to 183)
 	Answers                        // outgoing: its user answered; the session is agreed
-	Refuses                        // outgoing: it does not take the call, for Status and Cause
-	HangsUp                        // the leg is over, for Cause; before the answer too
+	Refuses                        // outgoing: the call ends before its answer, for Status and Cause
+	HangsUp                        // the call ends, for Cause: outgoing after Answers, incoming at any time
 	Holds                          // its user put the box on hold
 	Retrieves                      // and took it back
 	Dials                          // Digit was sent in an INFO, and lasted Duration if known

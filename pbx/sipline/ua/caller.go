@@ -226,6 +226,6 @@ func (l *Leg) cancel(a arg) {
 // byeEarlyOut takes a BYE of a telephone that has answered, as far as it knows.
 func (l *Leg) byeEarlyOut(a arg) {
 	l.reply(a, 200)
-	l.tell(Event{Kind: HangsUp, Cause: causeIn(a.req, pbx.NormalClearing)})
+	l.tell(Event{Kind: Refuses, Status: 480, Cause: causeIn(a.req, pbx.NormalClearing)})
 	l.cancel(arg{now: a.now, cause: pbx.NormalClearing})
 }

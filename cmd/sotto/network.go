@@ -1,0 +1,187 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+
+	"sotto/pbx"
+	"sotto/pbx/media"
+	"sotto/pbx/media/rtpport"
+	"sotto/pbx/sipline"
+	"sotto/pbx/sipline/auth"
+	"sotto/pbx/sipline/edge"
+	"sotto/storage"
+)
+
+// sipFlags say where telephones on the network reach the box.
+type sipFlags struct {
+	addr      netip.AddrPort // zero: off
+	from, to  uint16         // ports of RTP
+	unlimited bool
+	secrets   string // file
+}
+
+// parseSIP reads -sip and -rtp.
+func (f *sipFlags) parse(addr, ports string) error {
+	if addr != "off" {
+		a, err := netip.ParseAddrPort(addr)
+		if err != nil || a.Port() == 0 {
+			return errors.New("-sip: say an address of this machine with a port, such as 192.0.2.1:5060, or off")
+		}
+		f.addr = a
+	}
+	from, to, ok := strings.Cut(ports, "-")
+	a, err1 := strconv.ParseUint(from, 10, 16)
+	b, err2 := strconv.ParseUint(to, 10, 16)
+	if !ok || err1 != nil || err2 != nil || a < 1024 || a+1 >= b {
+		return errors.New("-rtp: say the first and the last port, such as 10000-11999")
+	}
+	f.from, f.to = uint16(a), uint16(b)
+	return nil
+}
+
+// network is what speaks with telephones on the network. It may be nil: the box has none.
+type network struct {
+	sip *sipline.Server
+	rtp *rtpport.Ports
+}
+
+// openNetwork opens the sockets. Calls of analog telephones do not depend on it: what is
+// wrong is told in the log, and the box goes on without.
+func openNetwork(f sipFlags, off *office, engine *media.Engine, post func(pbx.Event) bool, log *slog.Logger) *network {
+	switch {
+	case !f.addr.IsValid():
+		return nil
+	case off.store == nil:
+		log.Error("telephones on the network cannot register: their secrets are in the store, which cannot be opened")
+		return nil
+	}
+	n, err := listen(f, off, engine, post, log)
+	if err != nil {
+		log.Error("telephones on the network cannot register", "why", err)
+		return nil
+	}
+	return n
+}
+
+// sipBuffer is what the kernel keeps of messages that wait to be read: a burst of a
+// thousand.
+const sipBuffer = 2 << 20
+
+func listen(f sipFlags, off *office, engine *media.Engine, post func(pbx.Event) bool, log *slog.Logger) (*network, error) {
+	udp, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(f.addr))
+	if err != nil {
+		return nil, err
+	}
+	udp.SetReadBuffer(sipBuffer) // as much of it as the system allows
+	tcp, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(f.addr))
+	if err != nil {
+		udp.Close()
+		return nil, err
+	}
+	rtp, err := rtpport.New(rtpport.Config{From: f.from, To: f.to, Engine: engine, Log: log})
+	if err != nil {
+		udp.Close()
+		tcp.Close()
+		return nil, err
+	}
+	limits := edge.DefaultConfig
+	if f.unlimited {
+		limits = edge.Config{Source: 1e6, SourceBurst: 1e6, Strangers: 1e6, StrangersBurst: 1e6, Known: 1e6, KnownBurst: 1e6}
+	}
+	var dialer net.Dialer
+	sip := sipline.New(sipline.Config{UDP: udp, TCP: tcp, Sound: rtp, Secrets: off.store, Bindings: off.store, Post: post, Limits: limits, Log: log,
+		Dial: func(ctx context.Context, _ netip.Addr, remote netip.AddrPort) (net.Conn, error) {
+			return dialer.DialContext(ctx, "tcp", remote.String())
+		}}, off.numbers)
+	return &network{sip, rtp}, nil
+}
+
+// phones gives the switch's side of it.
+func (n *network) phones() pbx.Phones {
+	if n == nil {
+		return nil
+	}
+	return n.sip
+}
+
+// publish hands a patch to those who carry sound.
+func (n *network) publish(engine *media.Engine) func(*media.Patch) {
+	if n == nil {
+		return engine.Publish
+	}
+	return func(p *media.Patch) {
+		n.rtp.Apply(p)
+		engine.Publish(p)
+	}
+}
+
+// run runs it until the function that it gives is called.
+func (n *network) run(log *slog.Logger) (stop func()) {
+	if n == nil {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var done sync.WaitGroup
+	done.Go(func() {
+		if err := n.sip.Run(ctx); err != nil {
+			log.Error("telephones on the network are out of service", "why", err)
+		}
+	})
+	return func() {
+		cancel()
+		done.Wait()
+		n.rtp.Close()
+	}
+}
+
+// makeSecrets gives each user with telephones on the network who has none yet a secret,
+// and shows it, once: printed, or in the file that the flag names.
+func makeSecrets(ctx context.Context, f sipFlags, off *office, out io.Writer) error {
+	if off.store == nil || !f.addr.IsValid() {
+		return nil
+	}
+	users := off.store.Secretless()
+	if len(users) == 0 {
+		return nil
+	}
+	if f.secrets != "" {
+		file, err := os.OpenFile(f.secrets, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+		if err != nil {
+			return fmt.Errorf("-sip-secrets: %w", err)
+		}
+		defer file.Close()
+		out = file
+	}
+	for _, id := range users {
+		u := off.numbers.User(id)
+		if u == nil {
+			continue
+		}
+		plain, err := off.store.MakeSecret(ctx, storage.Viewer{Role: storage.Owner}, id, func() (string, pbx.Secret) {
+			s := auth.MakeSecret()
+			return s, auth.NewSecret(u.Ext, auth.Realm, s)
+		})
+		if err != nil {
+			return fmt.Errorf("make a secret: %w", err)
+		}
+		if f.secrets != "" {
+			_, err = fmt.Fprintln(out, u.Ext, plain)
+		} else {
+			_, err = fmt.Fprintf(out, "SIP telephone of %s: server %s, user %s, password %s (shown this once)\n", u.Ext, f.addr, u.Ext, plain)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
