@@ -193,7 +193,7 @@ func (a *agent) register(user, pass string, expires int, timeout time.Duration) 
 		return 0, err
 	}
 	if (m.status == 401 || m.status == 407) && pass != "" {
-		k, v, err := digestHeader(m, "REGISTER", ruri, user, pass)
+		k, v, err := digestHeader(m, "REGISTER", ruri, user, pass, token(8))
 		if err != nil {
 			return m.status, err
 		}

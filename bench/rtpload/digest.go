@@ -10,7 +10,7 @@ import (
 
 // digestHeader answers the first challenge whose algorithm it knows (RFC 7616) and gives
 // name and value of the header to send.
-func digestHeader(res *msg, method, uri, user, pass string) (string, string, error) {
+func digestHeader(res *msg, method, uri, user, pass, cnonce string) (string, string, error) {
 	name, answer := "www-authenticate", "Authorization"
 	if res.status == 407 {
 		name, answer = "proxy-authenticate", "Proxy-Authorization"
@@ -43,9 +43,8 @@ func digestHeader(res *msg, method, uri, user, pass string) (string, string, err
 			hasAuth = hasAuth || strings.TrimSpace(q) == "auth"
 		}
 		if hasAuth {
-			cn := token(8)
 			out += fmt.Sprintf(`, response="%s", qop=auth, nc=00000001, cnonce="%s"`,
-				h(ha1+":"+p["nonce"]+":00000001:"+cn+":auth:"+ha2), cn)
+				h(ha1+":"+p["nonce"]+":00000001:"+cnonce+":auth:"+ha2), cnonce)
 		} else {
 			out += fmt.Sprintf(`, response="%s"`, h(ha1+":"+p["nonce"]+":"+ha2))
 		}

@@ -81,7 +81,7 @@ func (a *agent) invite(dial, user, pass string, media *rtpEnd, timeout time.Dura
 			a.keepAck(br, ack)
 			a.send(ack)
 			if (m.status == 401 || m.status == 407) && auth == "" && pass != "" {
-				k, v, err := digestHeader(m, "INVITE", ruri, user, pass)
+				k, v, err := digestHeader(m, "INVITE", ruri, user, pass, token(8))
 				if err == nil {
 					auth = k + ": " + v + "\r\n"
 					continue
@@ -159,7 +159,7 @@ func (c *uacCall) bye(timeout time.Duration) error {
 			return err
 		}
 		if (m.status == 401 || m.status == 407) && try == 0 {
-			k, v, err := digestHeader(m, "BYE", c.remote, c.user, c.pass)
+			k, v, err := digestHeader(m, "BYE", c.remote, c.user, c.pass, token(8))
 			if err != nil {
 				return err
 			}
