@@ -13,7 +13,7 @@ PURE := ./board ./board/sim/ear ./board/sim/display ./board/sim/exchange ./board
         ./storage/seal
 
 .NOTPARALLEL:
-.PHONY: help run test check race arm bench soak build speech packages golden clean
+.PHONY: help run test check race arm bench micro beside soak build speech packages golden clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/' | expand -t 10
@@ -36,8 +36,13 @@ race: ## the short suite under the race detector (needs a C compiler)
 arm: ## the pure packages' tests as ARMv7 programs under qemu
 	GOOS=linux GOARCH=arm GOARM=7 $(GO) test -short -exec 'qemu-arm-static' $(PURE)
 
-bench: ## figures: media tick, switch step, detectors, drivers, storage
+bench: micro beside ## all figures: micro, then beside; a quarter of an hour
+
+micro: ## figures of the parts: media tick, switch step, SIP, detectors, drivers, storage
 	$(GO) test -run xxx -bench . -benchmem ./board/... ./pbx/... ./storage/...
+
+beside: ## figures of the whole beside Asterisk (with root), as ratios; see bench/README.md
+	@bash scripts/bench.sh
 
 soak: speech ## long runs: fuzzing, hours of calls; an hour or so
 	sh scripts/soak.sh
@@ -57,4 +62,4 @@ golden: ## write golden files anew; read the change before you commit it
 	$(GO) test ./pbx ./pbx/analog ./pbx/country ./pbx/table -update
 
 clean: ## remove what was built and made
-	rm -rf $(BIN) tmp run
+	rm -rf --one-file-system $(BIN) tmp run

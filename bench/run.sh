@@ -43,7 +43,7 @@ last=$(($(nproc) - 1))
 on_target=(env)
 on_gen=(env)
 group=0
-if [ "$SCHED" = boost ] && [ -w /proc/self/autogroup ]; then
+if [ "$SCHED" = boost ] && [ "$(id -u)" = 0 ] && [ -w /proc/self/autogroup ]; then
 	group=-15
 	on_gen=(setsid -w sh -c 'echo -15 >/proc/self/autogroup; exec "$@"' sh)
 fi
@@ -118,6 +118,7 @@ measure() {
 
 one() ( # one run of one target, in a subshell so that the files do not mix
 	trap stop_target EXIT
+	trap "exit 1" INT TERM
 	. "$1"
 	IDLE=0
 	echo "== $t_name, run $2"

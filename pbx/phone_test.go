@@ -285,3 +285,26 @@ func TestPhoneEmergency(t *testing.T) {
 		t.Error("a call for help or a hang-up is refused")
 	}
 }
+
+// BenchmarkPhoneCall is the cost in the switch of a call between telephones on the
+// network, from its number to its end, with 600 other calls up.
+func BenchmarkPhoneCall(b *testing.B) {
+	x := newBench(b)
+	up := func() (a, r *remote) {
+		a = x.dials("104")
+		r = x.net.last()
+		x.phone(r, PhoneRings, 0)
+		x.phone(r, PhoneAnswers, 0)
+		return a, r
+	}
+	for range 600 {
+		up()
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		a, _ := up()
+		x.phone(a, PhoneHangsUp, NormalClearing)
+		x.records = x.records[:0]
+		x.net.all = x.net.all[:1200]
+	}
+}

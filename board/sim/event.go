@@ -22,6 +22,7 @@ const (
 	Said                         // a line from elsewhere, Name: a record, a fault
 	Shows                        // the display shows Name: a number and a name, "withheld"
 	ShowsNot                     // it went dark: the telephone is not called any more
+	HearsDigit                   // a digit, Name, that was pressed at the other end was heard
 	Sees                         // off the hook, the feed of the line did Name: "reversal"
 )
 
@@ -42,6 +43,8 @@ func (e Event) String() string {
 		return e.Who + " " + e.Name
 	case Hears:
 		return e.Who + " hears " + e.Name
+	case HearsDigit:
+		return e.Who + " hears digit " + e.Name
 	case Rings:
 		return e.Who + " rings"
 	case RingsAs:

@@ -35,6 +35,7 @@ type expectation struct {
 	line      string
 	what      What // HearsNot: nothing is heard
 	who, name string
+	voice     int // number of the voice
 }
 
 // expectation understands a line.
@@ -53,12 +54,7 @@ func (w *Words) expectation(f []string) (x expectation, err error) {
 	x.who, x.name = f[0], strings.Join(f[2:], " ")
 	switch f[1] {
 	case "hears":
-		x.what = Hears
-		if x.name == "nothing" {
-			x.what = HearsNot
-		} else if tones := w.tones(); !slices.Contains(tones, x.name) {
-			return x, fmt.Errorf("no tone is called %q; there are %s", x.name, strings.Join(tones, ", "))
-		}
+		return w.heard(x, f[2:])
 	case "rings":
 		if x.what = Rings; x.name == "" {
 			break
@@ -98,6 +94,30 @@ func (w *Words) expectation(f []string) (x expectation, err error) {
 	return x, nil
 }
 
+// heard understands what is to be heard: a tone, a digit, a voice, or nothing.
+func (w *Words) heard(x expectation, f []string) (expectation, error) {
+	x.what = Hears
+	switch {
+	case x.name == "nothing":
+		x.what = HearsNot
+	case len(f) == 2 && f[0] == "digit":
+		if x.what, x.name = HearsDigit, f[1]; len(x.name) != 1 || !strings.Contains(keys, x.name) {
+			return x, fmt.Errorf("say one of %s: %s hears digit 5", keys, x.who)
+		}
+	case len(f) == 2 && f[0] == "voice":
+		h, err := w.handset(f[1])
+		if err != nil {
+			return x, err
+		}
+		x.what, x.name, x.voice = HearsVoice, "", h.marker
+	default:
+		if tones := w.tones(); !slices.Contains(tones, x.name) {
+			return x, fmt.Errorf("no tone is called %q; there are %s", x.name, strings.Join(tones, ", "))
+		}
+	}
+	return x, nil
+}
+
 // tones lists what can be heard.
 func (w *Words) tones() []string {
 	w.room.mu.Lock()
@@ -117,7 +137,7 @@ func (x *expectation) is(e *Event) bool {
 	case HearsNot:
 		return false
 	}
-	return e.What == x.what && e.Who == x.who && e.Name == x.name || x.what == RingsNot && e.What == RingsNot && e.Who == x.who
+	return e.What == x.what && e.Who == x.who && e.Name == x.name && (e.Voice == x.voice || e.What != HearsVoice) || x.what == RingsNot && e.What == RingsNot && e.Who == x.who
 }
 
 // begins tells whether a line is what is expected; what follows may be left out.

@@ -297,6 +297,10 @@ func (h *Handset) listen(start time.Time, feed *chipsim.Feed) {
 				h.voices--
 				h.out(Event{At: e.At, Who: h.name, What: HearsNoVoice, Voice: e.Marker})
 			}
+		case ear.Digit:
+			if e.At.After(h.keyAt) { // one's own comes back as an echo
+				h.out(Event{At: e.At, Who: h.name, What: HearsDigit, Name: e.Name})
+			}
 		}
 	}
 }

@@ -205,3 +205,42 @@ func TestMouth(t *testing.T) {
 		t.Errorf("events %v, the last must tell that it was put down", x.events)
 	}
 }
+
+// TestDigitsHeard: those of the other end are told, one's own that come back are not.
+func TestDigitsHeard(t *testing.T) {
+	x := newTable()
+	x.Lift()
+	x.run(time.Second)
+	far := [2]osc{newOsc(770, board.Amplitude(-15)), newOsc(1336, board.Amplitude(-13))}
+	digit := func() {
+		for range 10 {
+			for i := range x.feed.Audio {
+				x.feed.Audio[i] = int16(far[0].next() + far[1].next())
+			}
+			x.run(board.FrameTime)
+		}
+		x.feed.Audio = board.Frame{}
+		x.run(300 * time.Millisecond)
+	}
+	digit()
+	x.Press("7", 100*time.Millisecond, 0)
+	for x.Busy() {
+		x.Line(x.now, &x.feed, &x.draw)
+		for i, v := range x.draw.Mouth {
+			x.feed.Audio[i] = v / 4
+		}
+		x.now = x.now.Add(board.FrameTime)
+	}
+	x.feed.Audio = board.Frame{}
+	x.run(300 * time.Millisecond)
+	digit()
+	got := ""
+	for _, e := range x.events {
+		if e.What == HearsDigit {
+			got += e.Name
+		}
+	}
+	if got != "55" {
+		t.Errorf("heard %q", got)
+	}
+}

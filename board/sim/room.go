@@ -153,7 +153,7 @@ func (r *Room) hush(who string) {
 	}
 }
 
-// holds tells whether what is expected is so now: a tone heard, a bell that rings, a
+// holds tells whether what is expected is so now: a tone or a voice heard, a bell that rings, a
 // talk, a number on the display.
 func (r *Room) holds(x *expectation) bool {
 	switch x.what {
@@ -161,6 +161,9 @@ func (r *Room) holds(x *expectation) bool {
 		return r.tones[x.who] == x.name
 	case HearsNot:
 		return r.tones[x.who] == "" && len(r.voices[x.who]) == 0
+	case HearsVoice:
+		_, on := r.voices[x.who][x.voice]
+		return on
 	case Rings:
 		return r.bells[x.who] != ""
 	case RingsAs:

@@ -13,7 +13,7 @@ import (
 // Help tells the words.
 const Help = `101 lifts | 101 hangs up | 101 dials 102 | 101 pulses 102 | 101 flashes [100ms] | 101 says hello.wav | 101 hushes | 101 speaks
   any of these: ... after 250ms; several at once: 101 lifts & 102 lifts
-101 hears dial | 101 hears nothing | 102 rings [1.0/4.0 at 25 Hz] | 102 stops ringing | 102 shows 101 [Reception]
+101 hears dial | 101 hears nothing | 101 hears voice 102 | 101 hears digit 5 | 102 rings [1.0/4.0 at 25 Hz] | 102 stops ringing | 102 shows 101 [Reception]
 101 and 102 talk | 101 sees reversal | record 101 -> 102 answered
   any of these: ... within 300ms; never 103 rings
 port 101 fails | port FXO 1 works | wait 3s | help | quit`
@@ -199,6 +199,9 @@ type move struct {
 // keyTime and keyPause are how long a person presses a key, and waits between two.
 const keyTime, keyPause = 70 * time.Millisecond, 70 * time.Millisecond
 
+// keys are the keys of a telephone.
+const keys = "0123456789*#ABCD"
+
 // hand understands one action.
 func (w *Words) hand(f []string) (m move, err error) {
 	if len(f) < 2 {
@@ -228,9 +231,9 @@ func (w *Words) hand(f []string) (m move, err error) {
 	case "hangs":
 		want, m.do = "up", h.HangUp
 	case "dials", "pulses":
-		keys := "0123456789*#ABCD"
+		keys := keys
 		if verb == "pulses" {
-			keys = "0123456789"
+			keys = keys[:10]
 		}
 		if arg == "" || strings.Trim(arg, keys) != "" || len(arg) > 40 {
 			return m, fmt.Errorf("say which digits, up to 40 of %s: %s %s 102", keys, f[0], verb)

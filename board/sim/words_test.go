@@ -116,6 +116,8 @@ func TestExpectations(t *testing.T) {
 		{"101 hears dial", Event{What: Hears, Who: "101", Name: "dial"}, Event{What: Hears, Who: "102", Name: "dial"}},
 		{"101 hears call waiting", Event{What: Hears, Who: "101", Name: "call waiting"}, Event{What: Hears, Who: "101", Name: "busy"}},
 		{"101 hears unknown tone", Event{What: Hears, Who: "101", Name: "unknown tone"}, Event{What: Hears, Who: "101", Name: "busy"}},
+		{"101 hears voice 102", Event{What: HearsVoice, Who: "101", Voice: 1}, Event{What: HearsVoice, Who: "101", Voice: 2}},
+		{"101 hears digit 5", Event{What: HearsDigit, Who: "101", Name: "5"}, Event{What: HearsDigit, Who: "101", Name: "6"}},
 		{"102 rings", Event{What: Rings, Who: "102"}, Event{What: Rings, Who: "101"}},
 		{"102 rings", Event{What: RingsAs, Who: "102", Name: "2.0/4.0", Hz: 20}, Event{What: RingsNot, Who: "102"}},
 		{"102 rings 1.0/4.0 at 25 Hz", Event{What: RingsAs, Who: "102", Name: "1.0/4.0", Hz: 25}, Event{What: RingsAs, Who: "102", Name: "1.0/4.0", Hz: 20}},
@@ -173,7 +175,7 @@ func TestHolds(t *testing.T) {
 		r.add(Event{What: HearsVoice, Who: "101", Voice: 1})
 		r.add(Event{What: HearsVoice, Who: "102", Voice: 0})
 		w.begin()
-		for _, s := range []string{"101 hears dial", "102 rings", "102 rings 1.0/4.0 at 25 Hz", "102 shows 101 Reception", "102 shows 101", "102 and 101 talk", "102 hears nothing"} {
+		for _, s := range []string{"101 hears dial", "102 rings", "102 rings 1.0/4.0 at 25 Hz", "102 shows 101 Reception", "102 shows 101", "102 and 101 talk", "101 hears voice 102", "102 hears nothing"} {
 			err := w.Do(ctx, s+" within 0s")
 			if s == "102 hears nothing" { // it hears a voice
 				if err == nil {
@@ -207,6 +209,7 @@ var wrong = []struct{ words, help string }{
 	{"101 flashes long", "say 300ms or 3s"}, {"101 lifts after", "after 250ms"}, {"101 lifts after lunch", "say 300ms or 3s"}, {"101 lifts after -1s", "say 300ms or 3s"},
 	{"wait", "wait 3s"}, {"wait 3", "300ms or 3s"}, {"wait 25h", "300ms or 3s"}, {"wait 1s 2s", "wait 3s"}, {"quit now", "quit alone"}, {"help me", "help alone"},
 	{"101 hears", "no tone is called"}, {"101 hears diall", "there are dial, busy, call waiting, unknown tone, nothing"}, {"101 hears dial & 102 lifts", "no tone is called"},
+	{"101 hears digit E", "hears digit 5"}, {"101 hears digit 55", "hears digit 5"}, {"101 hears digit", "no tone is called"}, {"101 hears voice", "no tone is called"}, {"101 hears voice 199", "there are 101, 102"},
 	{"101 rings loudly", "rings 1.0/4.0 at 25 Hz"}, {"101 rings 1.0/4.0 at x Hz", "rings 1.0/4.0 at 25 Hz"}, {"101 stops", "stops ringing"}, {"101 stops talking", "stops ringing"},
 	{"101 and", "102 talk"}, {"101 and 102", "102 talk"}, {"101 and 101 talk", "with whom"}, {"record", "expected"}, {"101 hears dial within", "within 300ms"}, {"101 hears dial within soon", "300ms or 3s"},
 	{"never", "what is expected"}, {"never 103 ring", "there are 101, 102"}, {"never 101 ring", "nothing that can be expected"}, {"never 101 lifts", "nothing that can be expected"},

@@ -13,6 +13,7 @@ import (
 	"sotto/pbx/media"
 	"sotto/pbx/media/rtpport"
 	"sotto/pbx/plan"
+	"sotto/pbx/scene"
 	"sotto/pbx/sipline"
 	"sotto/pbx/sipline/auth"
 	"sotto/pbx/sipline/siptest"
@@ -70,7 +71,7 @@ func (s secrets) Secret(id plan.UserID) (pbx.Secret, bool) {
 
 // network joins an exchange to a network in memory.
 func (o *Office) network(t testing.TB, cfg *pbx.Config, n *plan.Numbering, log *slog.Logger) {
-	o.Net = siptest.NewNet()
+	o.Net, o.numbers = siptest.NewNet(), n
 	var err error
 	o.RTP, err = rtpport.New(rtpport.Config{From: 10000, To: 10999, Engine: o.Engine, Log: log,
 		Listen: func(a netip.AddrPort) (rtpport.Socket, error) { return o.Net.UDP(a) }})
@@ -93,7 +94,7 @@ func (o *Office) Phone(t testing.TB, x plan.Ext, opts ...func(*siptest.Phone)) *
 	t.Helper()
 	last, _ := strconv.Atoi(string(x))
 	host := netip.AddrFrom4([4]byte{192, 0, 2, byte(last)})
-	p := &siptest.Phone{User: string(x), Secret: SecretOf(x), Box: BoxAddr, Marker: o.Marker(x), Answers: -1}
+	p := &siptest.Phone{User: string(x), Secret: SecretOf(x), Box: BoxAddr, Marker: o.Marker(x), Answers: -1, Tones: scene.Tones(o.numbers.Country)}
 	for port := uint16(5060); p.UDP == nil; port++ {
 		p.Addr = netip.AddrPortFrom(host, port)
 		if c, err := o.Net.UDP(p.Addr); err == nil {

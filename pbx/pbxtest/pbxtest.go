@@ -162,6 +162,7 @@ type Office struct {
 	RTP     *rtpport.Ports
 	Saved   *Registrations
 	phones  []*siptest.Phone
+	numbers *plan.Numbering
 	words   *sim.Words
 	logMu   sync.Mutex
 	stop    context.CancelFunc

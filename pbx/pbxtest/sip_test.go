@@ -15,8 +15,15 @@ const second = time.Second
 
 // sipOffice starts an exchange with users 201 to 204 on the network.
 func sipOffice(t *testing.T, f func(t *testing.T, o *Office)) {
+	sipOfficeOf(t, Scene{Country: "DE", Stations: 2, Lines: 1, SIP: []plan.Ext{"201", "202", "203", "204"}}, f)
+}
+
+// sipOfficeOf plays f in a scene; it must leave nothing behind: no call, leg, session,
+// socket or goroutine, and nobody's number in the log.
+func sipOfficeOf(t *testing.T, scene Scene, f func(t *testing.T, o *Office)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		o := Start(t, Scene{Country: "DE", Stations: 2, Lines: 1, SIP: []plan.Ext{"201", "202", "203", "204"}})
+		o := Start(t, scene)
 		defer func() {
 			if t.Failed() {
 				o.Stop(t)
@@ -37,6 +44,9 @@ func sipOffice(t *testing.T, f func(t *testing.T, o *Office)) {
 			t.Errorf("%d calls are left", len(s.Calls))
 		}
 		o.Stop(t)
+		if n := o.Net.Sockets(); n != 0 {
+			t.Errorf("%d sockets are left", n)
+		}
 		for _, digits := range []string{"201", "202", "203", "101", "102", "secret-of", "192.0.2.201"} {
 			if strings.Contains(o.Text(), digits) {
 				t.Errorf("the log holds %q:\n%s", digits, o.Text())
@@ -52,6 +62,65 @@ func registered(t *testing.T, o *Office, x plan.Ext, opts ...func(*siptest.Phone
 		t.Fatalf("register: %v\n%s", err, o.Text())
 	}
 	return p
+}
+
+// connect lets a call b, who answers: both hear each other.
+func connect(t *testing.T, o *Office, a, b *siptest.Phone) (c, in *siptest.Call) {
+	t.Helper()
+	n := len(b.Calls())
+	c = a.Call(b.User)
+	in = b.Incoming(n, 2*second)
+	if in == nil || !c.Rings(2*second) {
+		t.Fatalf("no call came: %v\n%s\n%s", c.Statuses(), a.Traffic(), o.Text())
+	}
+	in.Answer()
+	if !c.Answered(2 * second) {
+		t.Fatalf("not answered: %v\n%s\n%s", c.Statuses(), a.Traffic(), b.Traffic())
+	}
+	bothHear(t, o, c, in)
+	return c, in
+}
+
+// bothHear: two telephones on the network hear each other.
+func bothHear(t *testing.T, o *Office, c, in *siptest.Call) {
+	t.Helper()
+	if a, b := c.Hears(in.Marker(), 2*second), in.Hears(c.Marker(), 2*second); !a || !b {
+		_, d := c.Described()
+		_, e := in.Described()
+		t.Fatalf("no sound: %v hears %v, %v hears %v, %+v", d, a, e, b, o.RTP.Counters())
+	}
+}
+
+// connectAnalog lets a call the analog telephone x, which answers.
+func connectAnalog(t *testing.T, o *Office, a *siptest.Phone, x string) *siptest.Call {
+	t.Helper()
+	c := a.Call(x)
+	o.Do(t, x+" rings", x+" lifts", x+" and sip"+a.User+" talk")
+	return c
+}
+
+// callFromAnalog lets the analog telephone x call a, which answers.
+func callFromAnalog(t *testing.T, o *Office, x string, a *siptest.Phone) *siptest.Call {
+	t.Helper()
+	n := len(a.Calls())
+	o.Do(t, x+" lifts", x+" hears dial", x+" dials "+a.User)
+	in := a.Incoming(n, 2*second)
+	if in == nil {
+		t.Fatalf("no call came\n%s\n%s", a.Traffic(), o.Text())
+	}
+	in.Answer()
+	o.Do(t, x+" and sip"+a.User+" talk")
+	return in
+}
+
+// lastRecord gives the newest record.
+func lastRecord(t *testing.T, o *Office) pbx.Record {
+	t.Helper()
+	l := o.Records.List()
+	if len(l) == 0 {
+		t.Fatal("no record")
+	}
+	return l[len(l)-1]
 }
 
 func TestRegister(t *testing.T) {

@@ -182,6 +182,7 @@ func (s *Server) Run(ctx context.Context) (err error) {
 	defer s.closeSockets()
 	defer stop()
 	s.conns.ctx = inner
+	s.now = time.Now()
 	s.restore()
 	if s.cfg.UDP != nil {
 		readers.Go(func() { s.readPackets(inner) })

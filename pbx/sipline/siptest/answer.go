@@ -62,6 +62,9 @@ func (p *Phone) request(m *Message) {
 		if m.Body != "" || method == "INVITE" {
 			body, h = c.SDP("sendrecv"), []string{"Content-Type: application/sdp"}
 		}
+		c.mu.Lock()
+		c.refreshed++
+		c.mu.Unlock()
 		if se := m.Get("Session-Expires"); se != "" {
 			h = append(h, "Session-Expires: "+se, "Require: timer")
 		}
@@ -102,7 +105,11 @@ func (p *Phone) invited(m *Message) {
 		return
 	}
 	if !p.Silent {
-		c.Reply(180, "Ringing", []string{"Contact: " + p.contact()}, "")
+		h := []string{"Contact: " + p.contact()}
+		if p.Reliable && strings.Contains(m.Get("Supported"), "100rel") {
+			h = append(h, "Require: 100rel", "RSeq: 1")
+		}
+		c.Reply(180, "Ringing", h, "")
 	}
 	if p.Answers >= 0 {
 		go func() {
@@ -112,6 +119,13 @@ func (p *Phone) invited(m *Message) {
 			}
 		}()
 	}
+}
+
+// Refreshed gives how many re-INVITEs and UPDATEs came.
+func (c *Call) Refreshed() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.refreshed
 }
 
 // Acks gives how many ACKs came.

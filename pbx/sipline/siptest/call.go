@@ -31,13 +31,34 @@ type Call struct {
 	ended     bool
 	canceled  bool
 	version   int
-	answer    *Message // our 2xx, for repeats
+	answer    *Message // our last response, for repeats
 	Sound     *Sound
 	addr      netip.AddrPort
 	Far       string // the last SDP that came
 	Direction string // of the last SDP that came: sendrecv, sendonly, recvonly, inactive
 	acks      int
 	reason    string
+	agreed    bool // offer and answer went over before the 2xx
+	ackBody   bool // the ACK of the INVITE has the answer
+	refreshed int
+	rseq      int // of the last reliable response
+}
+
+// Target gives where its requests in the dialog go.
+func (c *Call) Target() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.target
+}
+
+// Marker gives the marker that its telephone says.
+func (c *Call) Marker() int { return c.p.Marker }
+
+// Described gives the last SDP that came, and its direction.
+func (c *Call) Described() (sdp, direction string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.Far, c.Direction
 }
 
 func (c *Call) State() (status int, answered, ended bool) {
@@ -75,6 +96,16 @@ func (c *Call) Rings(d time.Duration) bool {
 	})
 }
 
+// HearsTone waits until it hears a tone of [Phone.Tones], or nothing for "".
+func (c *Call) HearsTone(name string, d time.Duration) bool {
+	return c.p.Wait(d, func() bool { return c.Sound != nil && c.Sound.Tone() == name })
+}
+
+// HearsNot waits until it does not hear a marker any more.
+func (c *Call) HearsNot(marker int, d time.Duration) bool {
+	return c.p.Wait(d, func() bool { return c.Sound != nil && !c.Sound.Hears(marker) })
+}
+
 // Hears waits until it hears a marker.
 func (c *Call) Hears(marker int, d time.Duration) bool {
 	return c.p.Wait(d, func() bool { return c.Sound != nil && c.Sound.Hears(marker) })
@@ -91,7 +122,7 @@ func (p *Phone) newCall(id string, incoming bool) *Call {
 	if p.Audio != nil {
 		conn, addr, err := p.Audio()
 		if err == nil {
-			c.Sound, c.addr = newSound(conn, rand.Uint32(), p.Marker, p.Heard), addr
+			c.Sound, c.addr = newSound(p, conn, rand.Uint32()), addr
 		}
 	}
 	p.mu.Lock()
@@ -108,8 +139,8 @@ func (c *Call) SDP(direction string) string {
 		fmt.Fprintf(&pts, " %d", pt)
 		fmt.Fprintf(&maps, "a=rtpmap:%d %s/8000\r\n", pt, map[byte]string{0: "PCMU", 8: "PCMA"}[pt])
 	}
-	return fmt.Sprintf("v=0\r\no=- 7 %d IN IP4 %s\r\ns=-\r\nc=IN IP4 %s\r\nt=0 0\r\nm=audio %d RTP/AVP%s 101\r\n%sa=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\na=ptime:20\r\na=%s\r\n",
-		c.version, c.addr.Addr(), c.addr.Addr(), c.addr.Port(), pts.String(), maps.String(), direction)
+	return fmt.Sprintf("v=0\r\no=- 7 %d IN IP4 %s\r\ns=-\r\nc=IN IP4 %s\r\nt=0 0\r\nm=audio %d RTP/AVP%s %d\r\n%sa=rtpmap:%[6]d telephone-event/8000\r\na=fmtp:%[6]d 0-16\r\na=ptime:%[8]d\r\na=%[9]s\r\n",
+		c.version, c.addr.Addr(), c.addr.Addr(), c.addr.Port(), pts.String(), c.p.Events, maps.String(), c.p.PTime.Milliseconds(), direction)
 }
 
 // hear takes the far side's SDP.
@@ -165,6 +196,12 @@ func (p *Phone) Call(number string) *Call {
 			if body != "" {
 				h = append(h, "Content-Type: application/sdp")
 			}
+			if p.Timer != "" {
+				h = append(h, "Supported: timer", "Session-Expires: "+p.Timer)
+			}
+			if p.Reliable {
+				h = append(h, "Require: 100rel")
+			}
 			return append(h, p.Extra...)
 		}, body)
 		if res == nil {
@@ -193,15 +230,29 @@ func (c *Call) response(m *Message) {
 	c.mu.Lock()
 	c.status = m.Status()
 	c.statuses = append(c.statuses, m.Status())
+	if rseq, _ := strconv.Atoi(m.Get("RSeq")); m.Status() < 200 && rseq > 0 {
+		again := rseq <= c.rseq
+		c.rseq = rseq
+		if tag(m.Get("To")) != "" {
+			c.remote, c.target = m.Get("To"), angle(m.Get("Contact"))
+		}
+		c.mu.Unlock()
+		if !again {
+			c.hear(m.Body)
+			go c.prack(m)
+		}
+		return
+	}
 	if m.Status() < 200 || m.Status() >= 300 {
 		c.mu.Unlock()
 		return
 	}
 	c.remote, c.target = m.Get("To"), angle(m.Get("Contact"))
+	late := c.p.Late && !c.Incoming && !c.agreed && !c.answered || c.answered && c.ackBody
 	c.answered = true
+	c.ackBody = late
 	cseq := m.CSeq()
 	c.mu.Unlock()
-	late := c.p.Late && !c.Incoming
 	c.hear(m.Body)
 	if c.p.NoAck {
 		return
@@ -213,9 +264,32 @@ func (c *Call) response(m *Message) {
 		h = append(h, "Content-Type: application/sdp")
 	}
 	c.raw("ACK", h, body)
-	if c.canceled { // it crossed
+	if c.crossed() {
 		go c.Hang()
 	}
+}
+
+// crossed tells, once, that a CANCEL met the 2xx.
+func (c *Call) crossed() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	was := c.canceled
+	c.canceled = false
+	return was
+}
+
+// prack acknowledges a provisional response (RFC 3262 section 4).
+func (c *Call) prack(m *Message) {
+	h := []string{fmt.Sprintf("RAck: %s %s", m.Get("RSeq"), m.Get("CSeq"))}
+	body := ""
+	if c.p.Late && m.Body != "" {
+		body = c.SDP("sendrecv")
+		h = append(h, "Content-Type: application/sdp")
+		c.mu.Lock()
+		c.agreed = true
+		c.mu.Unlock()
+	}
+	c.Request("PRACK", h, body)
 }
 
 // raw sends a request of the dialog that gets no answer.
@@ -319,17 +393,40 @@ func (c *Call) Reply(status int, reason string, headers []string, body string) {
 	c.mu.Lock()
 	m := c.p.reply(c.Invite, status, reason, c.local, headers, body)
 	if status >= 200 && status < 300 {
-		c.answer, c.answered = m, true
+		c.answered = true
 	}
+	c.answer = m
 	c.mu.Unlock()
 	c.p.send(m)
+	if status >= 200 && c.p.TCP == nil {
+		go c.repeat(m)
+	}
 }
 
 // Answer answers it with a session.
 func (c *Call) Answer() {
-	c.Reply(200, "OK", []string{"Contact: " + c.p.contact(), "Content-Type: application/sdp"}, c.SDP("sendrecv"))
+	h := []string{"Contact: " + c.p.contact(), "Content-Type: application/sdp"}
+	if c.p.Timer != "" {
+		h = append(h, "Session-Expires: "+c.p.Timer, "Require: timer")
+	}
+	c.Reply(200, "OK", h, c.SDP("sendrecv"))
 	c.hear(c.Invite.Body)
 	c.p.changed()
+}
+
+// repeat sends a final response until its ACK comes (RFC 3261 sections 13.3.1.4, 17.2.1).
+func (c *Call) repeat(m *Message) {
+	pause := 500 * time.Millisecond
+	for end := time.Now().Add(32 * time.Second); time.Now().Before(end); pause = min(2*pause, 4*time.Second) {
+		time.Sleep(pause)
+		c.p.mu.Lock()
+		closed := c.p.closed
+		c.p.mu.Unlock()
+		if c.Acks() > 0 || closed {
+			return
+		}
+		c.p.send(m)
+	}
 }
 
 // Reason gives the Reason header that the call ended with.

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"sotto/board/sim/ear"
 )
 
 // Phone is a SIP telephone. Set its fields before Start.
@@ -33,6 +35,13 @@ type Phone struct {
 	Extra        []string // headers of its INVITEs
 	Late         bool     // its INVITEs have no SDP: the offer comes with the answer
 	NoAck        bool     // it never acknowledges a 2xx
+
+	Reliable bool          // its INVITEs require 100rel, and its 180 is sent so to who supports it (RFC 3262)
+	Timer    string        // Session-Expires of its INVITEs and answers, "" for none (RFC 4028)
+	PTime    time.Duration // sound in a packet, and what its SDP asks for; 0 for 20 ms
+	Events   byte          // payload type of its telephone-events; 0 for 101
+	Drift    float64       // by what share its clock is fast; 100 ppm is 1e-4
+	Tones    []ear.Spec    // sounds that it can name, beside markers and digits
 
 	mu      sync.Mutex
 	moved   chan struct{}
@@ -57,6 +66,12 @@ func (p *Phone) Start() {
 	p.callID = fmt.Sprintf("reg-%s-%08x", p.User, rand.Uint32())
 	if p.Codecs == nil {
 		p.Codecs = []byte{8, 0}
+	}
+	if p.PTime == 0 {
+		p.PTime = 20 * time.Millisecond
+	}
+	if p.Events == 0 {
+		p.Events = 101
 	}
 	if p.TCP != nil {
 		go p.readStream()
