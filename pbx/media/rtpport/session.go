@@ -125,7 +125,7 @@ func (s *Session) Port() media.Port { return s.port }
 func (s *Session) LocalPort() uint16 { return s.ports.cfg.From + uint16(2*s.pair) }
 
 // Set says what was agreed, after each offer and answer. The lock on who is heard is kept
-// unless RTP or Learn names another than before.
+// unless RTP or Learn names another than before; it is kept, too, while RTP names none.
 func (s *Session) Set(r Remote) {
 	r.RTP, r.RTCP, r.Learn = plain(r.RTP), plain(r.RTCP), r.Learn.Unmap().WithZone("")
 	if !r.RTCP.IsValid() && r.RTP.Port() < 65535 {
@@ -140,9 +140,10 @@ func (s *Session) Set(r Remote) {
 	ptime := min(max(r.PTime/board.FrameTime, 1), maxFill/board.FrameLen) * board.FrameLen
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.src.set(r.RTP, r.Learn) {
-		s.rtcpTo = r.RTCP
-	} else if r.RTCP != s.remote.RTCP {
+	there := sendable(r.RTP)
+	switch { // on hold by 0.0.0.0 it is where it was, and may go on sending
+	case !there:
+	case s.src.set(r.RTP, r.Learn), r.RTCP != s.remote.RTCP:
 		s.rtcpTo = r.RTCP
 	}
 	if s.remote = r; s.rec.packets == 0 {
@@ -155,7 +156,7 @@ func (s *Session) Set(r Remote) {
 	if o.to = r.RTP; s.src.from.IsValid() {
 		o.to = s.src.from
 	}
-	o.open = r.Send && sendable(o.to) && !s.closing.Load()
+	o.open = r.Send && there && sendable(o.to) && !s.closing.Load()
 	o.law, o.payload, o.events, o.comfort = r.Law, r.Payload&0x7F, r.Events&0x7F, r.Comfort
 	if o.ptime != int(ptime) {
 		o.ptime, o.fill = int(ptime), 0
@@ -204,14 +205,15 @@ func (s *Session) Quality() Quality {
 	q.Codec, q.Relayed = s.law.String(), s.relayed
 	q.Packets, q.Lost = s.rec.packets, s.rec.lost()
 	q.Jitter = span(s.rec.jitter16 >> 4)
-	delay := q.RoundTrip/2 + 20*time.Millisecond
+	delay, burst := q.RoundTrip/2+20*time.Millisecond, 1.0
 	if s.buf != nil {
 		b := s.buf.Stats()
 		q.Late, q.Concealed = b.Late, b.Concealed
 		delay += b.Delay
+		burst = jitter.Burst(q.Lost+q.Late, b.Gaps, q.Lost+q.Packets)
 	}
 	if q.Packets > 0 {
-		q.MOS = jitter.MOS(float64(q.Lost+q.Late)/float64(q.Lost+q.Packets), 1, delay)
+		q.MOS = jitter.MOS(float64(q.Lost+q.Late)/float64(q.Lost+q.Packets), burst, delay)
 	}
 	return q
 }
