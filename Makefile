@@ -13,7 +13,7 @@ PURE := ./board ./board/sim/ear ./board/sim/display ./board/sim/exchange ./board
         ./storage/seal
 
 .NOTPARALLEL:
-.PHONY: help run test check race arm bench micro beside soak build speech packages golden clean
+.PHONY: help run test check race arm bench micro beside flood soak build speech packages golden clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/' | expand -t 10
@@ -36,13 +36,16 @@ race: ## the short suite under the race detector (needs a C compiler)
 arm: ## the pure packages' tests as ARMv7 programs under qemu
 	GOOS=linux GOARCH=arm GOARM=7 $(GO) test -short -exec 'qemu-arm-static' $(PURE)
 
-bench: micro beside ## all figures: micro, then beside; a quarter of an hour
+bench: micro beside flood ## all figures: micro, beside, flood; half an hour
 
 micro: ## figures of the parts: media tick, switch step, SIP, detectors, drivers, storage
 	$(GO) test -run xxx -bench . -benchmem ./board/... ./pbx/... ./storage/...
 
 beside: ## figures of the whole beside Asterisk (with root), as ratios; see bench/README.md
 	@bash scripts/bench.sh
+
+flood: ## the box under attack in network namespaces (with root): fails over a limit; 13 minutes
+	$(GO) test -count=1 -timeout 40m -v ./bench/flood -args -attack 60s -judge
 
 soak: speech ## long runs: fuzzing, hours of calls; an hour or so
 	sh scripts/soak.sh

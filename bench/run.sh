@@ -86,7 +86,7 @@ start_target() { # LABEL FILE: start it and wait until it serves
 		-pidfile "$OUT/pid" -log "$OUT/$t_name.out" -label "$1" -out "$2" -- "${t_cmd[@]}"
 	local rc=$?
 	PID=$(cat "$OUT/pid" 2>/dev/null)
-	[ $rc -eq 0 ] || { tail -3 "$OUT/$t_name.out"; return 1; }
+	[ $rc -eq 0 ] || { tail -n 3 "$OUT/$t_name.out"; return 1; }
 	sleep 5
 }
 
@@ -112,6 +112,7 @@ measure() {
 		echo "   $label: other work took $f% of a core"
 		kill -0 "$PID" 2>/dev/null || break
 	done
+	[ $rc -eq 0 ] || broken=1
 	cat "$OUT/step.jsonl" >>"$OUT/$t_name.jsonl" 2>/dev/null
 	kill -0 "$PID" 2>/dev/null || { echo "   $t_name is gone after $label"; return 1; }
 }
@@ -121,6 +122,7 @@ one() ( # one run of one target, in a subshell so that the files do not mix
 	trap "exit 1" INT TERM
 	. "$1"
 	IDLE=0
+	broken=0
 	echo "== $t_name, run $2"
 	start_target start "$OUT/$t_name.jsonl" || exit 1
 	"$RL" usage -pid "$PID" -dur 10s -label idle -out "$OUT/$t_name.jsonl" | tee "$OUT/idle.txt"
@@ -133,9 +135,11 @@ one() ( # one run of one target, in a subshell so that the files do not mix
 	if has maxrate; then measure maxrate maxrate -rate 40 -dur 8s || exit 1; fi
 	sleep 5
 	"$RL" usage -pid "$PID" -dur 2s -label end -out "$OUT/$t_name.jsonl" >/dev/null
+	exit $broken
 )
 
 results=()
+failed=0
 {
 	uname -srm
 	grep -m1 'model name' /proc/cpuinfo
@@ -149,7 +153,7 @@ done
 # The floor: what generator and kernel take with nothing between.
 "${on_gen[@]}" "$RL" direct -n 30 -dur 5s -label floor -out "$OUT/floor.jsonl" >"$OUT/floor.txt"
 for ((r = 1; r <= RUNS; r++)); do
-	for f in "$@"; do one "$f" "$r"; done
+	for f in "$@"; do one "$f" "$r" || failed=1; done
 done
 "$RL" table "${results[@]}" >"$OUT/table.md"
 echo
@@ -159,3 +163,4 @@ echo
 "$RL" summary "${results[@]}" | tee "$OUT/summary.txt"
 echo
 echo "every figure: $OUT/table.md"
+exit $failed

@@ -47,16 +47,16 @@ install_peer() {
 		if DEBIAN_FRONTEND=noninteractive chroot "$ROOT" apt-get install -y --no-install-recommends asterisk >>"$ROOT.log" 2>&1; then
 			chroot "$ROOT" apt-get clean
 			rm -rf "$ROOT"/var/lib/apt/lists/*
+			touch "$ROOT/installed"
 			return 0
 		fi
 		umount "$ROOT/proc"
 	done
-	rm -rf --one-file-system "$ROOT" # a half of it would pass for whole
 	echo "the Debian mirror gave no asterisk, see $ROOT.log" >&2
 	return 1
 }
 
-[ -x "$ROOT/usr/sbin/asterisk" ] || install_peer
+[ -e "$ROOT/installed" ] || install_peer # one that was broken off is begun anew
 MODULES=$(cd "$ROOT" && ls -d usr/lib/*/asterisk/modules | head -1)
 
 # ---- configuration ----

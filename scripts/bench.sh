@@ -8,7 +8,7 @@ export BENCH_DIR=${BENCH_DIR:-$PWD/tmp/bench}
 mkdir -p "$BENCH_DIR"
 # A module of its own: ./... of the go command does not walk the peer's tree.
 printf 'module bench.invalid\n' >"$BENCH_DIR/go.mod"
-CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o "$BENCH_DIR/sotto" ./cmd/sotto || exit 1
+CGO_ENABLED=0 go build -buildvcs=auto -trimpath -ldflags '-s -w' -o "$BENCH_DIR/sotto" ./cmd/sotto || exit 1
 targets=(bench/targets/sotto.sh)
 echo "setting up the peer (minutes, the first time) ..."
 if said=$(bash bench/setup-asterisk.sh 2>&1); then

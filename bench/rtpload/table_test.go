@@ -65,6 +65,12 @@ func TestPercentile(t *testing.T) {
 	}
 }
 
+func TestSpread(t *testing.T) {
+	if lo, mid, hi := spread([]float64{4, 1, 3, 8}); lo != 1 || mid != 3.5 || hi != 8 {
+		t.Errorf("%v, %v, %v", lo, mid, hi)
+	}
+}
+
 func TestRising(t *testing.T) {
 	if l, err := rising("30, 100"); err != nil || len(l) != 2 || l[0] != 30 || l[1] != 100 {
 		t.Errorf("%v, %v", l, err)

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"sotto/pbx"
 	"sotto/pbx/media"
@@ -51,13 +52,16 @@ func (f *sipFlags) parse(addr, ports string) error {
 
 // network is what speaks with telephones on the network. It may be nil: the box has none.
 type network struct {
-	sip *sipline.Server
-	rtp *rtpport.Ports
+	flags sipFlags
+	sip   *sipline.Server
+	rtp   atomic.Pointer[rtpport.Ports]
+	post  atomic.Pointer[func(pbx.Event) bool]
+	stop  func()
 }
 
-// openNetwork opens the sockets. Calls of analog telephones do not depend on it: what is
-// wrong is told in the log, and the box goes on without.
-func openNetwork(f sipFlags, off *office, engine *media.Engine, post func(pbx.Event) bool, log *slog.Logger) *network {
+// openNetwork opens the sockets and lets telephones register. Calls of analog telephones
+// do not depend on it: what is wrong is told in the log, and the box goes on without.
+func openNetwork(f sipFlags, off *office, log *slog.Logger) *network {
 	switch {
 	case !f.addr.IsValid():
 		return nil
@@ -65,7 +69,7 @@ func openNetwork(f sipFlags, off *office, engine *media.Engine, post func(pbx.Ev
 		log.Error("telephones on the network cannot register: their secrets are in the store, which cannot be opened")
 		return nil
 	}
-	n, err := listen(f, off, engine, post, log)
+	n, err := listen(f, off, log)
 	if err != nil {
 		log.Error("telephones on the network cannot register", "why", err)
 		return nil
@@ -77,7 +81,7 @@ func openNetwork(f sipFlags, off *office, engine *media.Engine, post func(pbx.Ev
 // thousand.
 const sipBuffer = 2 << 20
 
-func listen(f sipFlags, off *office, engine *media.Engine, post func(pbx.Event) bool, log *slog.Logger) (*network, error) {
+func listen(f sipFlags, off *office, log *slog.Logger) (*network, error) {
 	udp, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(f.addr))
 	if err != nil {
 		return nil, err
@@ -88,22 +92,61 @@ func listen(f sipFlags, off *office, engine *media.Engine, post func(pbx.Event) 
 		udp.Close()
 		return nil, err
 	}
-	rtp, err := rtpport.New(rtpport.Config{From: f.from, To: f.to, Engine: engine, Log: log})
-	if err != nil {
-		udp.Close()
-		tcp.Close()
-		return nil, err
-	}
 	limits := edge.DefaultConfig
 	if f.unlimited {
 		limits = edge.Config{Source: 1e6, SourceBurst: 1e6, Strangers: 1e6, StrangersBurst: 1e6, Known: 1e6, KnownBurst: 1e6}
 	}
+	n := &network{flags: f}
 	var dialer net.Dialer
-	sip := sipline.New(sipline.Config{UDP: udp, TCP: tcp, Sound: rtp, Secrets: off.store, Bindings: off.store, Post: post, Limits: limits, Log: log,
+	n.sip = sipline.New(sipline.Config{UDP: udp, TCP: tcp, Sound: n, Secrets: off.store, Bindings: off.store, Post: n.tell, Limits: limits, Log: log,
 		Dial: func(ctx context.Context, _ netip.Addr, remote netip.AddrPort) (net.Conn, error) {
 			return dialer.DialContext(ctx, "tcp", remote.String())
 		}}, off.numbers)
-	return &network{sip, rtp}, nil
+	ctx, cancel := context.WithCancel(context.Background())
+	var done sync.WaitGroup
+	done.Go(func() {
+		if err := n.sip.Run(ctx); err != nil {
+			log.Error("telephones on the network are out of service", "why", err)
+		}
+	})
+	n.stop = func() {
+		cancel()
+		done.Wait()
+		if p := n.rtp.Load(); p != nil {
+			p.Close()
+		}
+	}
+	return n, nil
+}
+
+var errStarting = errors.New("the box is still starting")
+
+// Open opens a session of sound, once there is an engine. It implements [sipline.Sound].
+func (n *network) Open(local netip.Addr) (*rtpport.Session, error) {
+	if p := n.rtp.Load(); p != nil {
+		return p.Open(local)
+	}
+	return nil, errStarting
+}
+
+// tell tells the switch, once there is one.
+func (n *network) tell(e pbx.Event) bool {
+	f := n.post.Load()
+	return f != nil && (*f)(e)
+}
+
+// join lets telephones call from now on.
+func (n *network) join(engine *media.Engine, post func(pbx.Event) bool, log *slog.Logger) {
+	if n == nil {
+		return
+	}
+	n.post.Store(&post)
+	p, err := rtpport.New(rtpport.Config{From: n.flags.from, To: n.flags.to, Engine: engine, Log: log})
+	if err != nil { // the flags were checked
+		log.Error("telephones on the network have no sound", "why", err)
+		return
+	}
+	n.rtp.Store(p)
 }
 
 // phones gives the switch's side of it.
@@ -120,27 +163,18 @@ func (n *network) publish(engine *media.Engine) func(*media.Patch) {
 		return engine.Publish
 	}
 	return func(p *media.Patch) {
-		n.rtp.Apply(p)
+		if rtp := n.rtp.Load(); rtp != nil {
+			rtp.Apply(p)
+		}
 		engine.Publish(p)
 	}
 }
 
-// run runs it until the function that it gives is called.
-func (n *network) run(log *slog.Logger) (stop func()) {
-	if n == nil {
-		return func() {}
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	var done sync.WaitGroup
-	done.Go(func() {
-		if err := n.sip.Run(ctx); err != nil {
-			log.Error("telephones on the network are out of service", "why", err)
-		}
-	})
-	return func() {
-		cancel()
-		done.Wait()
-		n.rtp.Close()
+// close ends calls as far as telephones can be told, and closes the sockets.
+func (n *network) close() {
+	if n != nil && n.stop != nil {
+		n.stop()
+		n.stop = nil
 	}
 }
 

@@ -122,6 +122,13 @@ func start(ctx context.Context, o options, stdin io.Reader, stdout io.Writer, lo
 		return err
 	}
 	defer off.close(log)
+	// Telephones on the network need not wait for the chips: they register meanwhile. At
+	// the first start nobody has a secret yet.
+	var net *network
+	if !off.first {
+		net = openNetwork(o.sip, off, log)
+	}
+	defer net.close()
 	brd, err := openSim(ctx, off.numbers, o.dead, log)
 	if ctx.Err() != nil && err != nil {
 		return ctx.Err()
@@ -133,11 +140,15 @@ func start(ctx context.Context, o options, stdin io.Reader, stdout io.Writer, lo
 		return err
 	}
 	checkPorts(off.numbers, brd.Ports(), log)
-	return serve(ctx, brd, o, off, stdin, stdout, log)
+	if off.first {
+		net = openNetwork(o.sip, off, log)
+		defer net.close()
+	}
+	return serve(ctx, brd, o, off, net, stdin, stdout, log)
 }
 
 // serve runs the box until ctx ends or, in the simulator, the words do. It closes brd.
-func serve(ctx context.Context, brd *sim.Board, o options, off *office, stdin io.Reader, stdout io.Writer, log *slog.Logger) error {
+func serve(ctx context.Context, brd *sim.Board, o options, off *office, net *network, stdin io.Reader, stdout io.Writer, log *slog.Logger) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	out := newPrinter(stdout)
@@ -148,17 +159,15 @@ func serve(ctx context.Context, brd *sim.Board, o options, off *office, stdin io
 	if err := makeSecrets(ctx, o.sip, off, out); err != nil {
 		log.Error("telephones on the network have no secrets", "why", err)
 	}
-	var sw *pbx.Switch
-	network := openNetwork(o.sip, off, engine, func(e pbx.Event) bool { return sw.Post(e) }, log)
-	sw = pbx.New(pbx.Config{Ports: brd.Ports(), Events: brd.Events(), Signal: brd.Signal, Digits: engine.Digits(), Publish: network.publish(engine),
-		Phones: network.phones(), Journal: journal, Log: log}, off.numbers)
+	sw := pbx.New(pbx.Config{Ports: brd.Ports(), Events: brd.Events(), Signal: brd.Signal, Digits: engine.Digits(), Publish: net.publish(engine),
+		Phones: net.phones(), Journal: journal, Log: log}, off.numbers)
+	net.join(engine, sw.Post, log)
 	broken := make(chan error, 2) // a loop without which there are no calls
 	var calls, voice sync.WaitGroup
 	hear, deaf := context.WithCancel(context.Background())
 	defer deaf()
 	voice.Go(func() { broken <- loop(hear, "media loop", engine.Run, log) })
 	calls.Go(func() { broken <- loop(ctx, "switch loop", sw.Run, log) })
-	endNetwork := network.run(log)
 	fmt.Fprintln(out, "ready: "+describe(brd.Ports()))
 
 	var failed atomic.Int64
@@ -177,7 +186,7 @@ func serve(ctx context.Context, brd *sim.Board, o options, off *office, stdin io
 	// without that.
 	stop()
 	calls.Wait()
-	endNetwork()
+	net.close()
 	closeErr := brd.Close()
 	deaf()
 	voice.Wait()

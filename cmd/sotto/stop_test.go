@@ -80,7 +80,9 @@ func TestLoopEnds(t *testing.T) {
 		done := make(chan error)
 		r, w := io.Pipe()
 		defer w.Close()
-		go func() { done <- serve(t.Context(), brd, options{}, off, r, io.Discard, slog.New(slog.DiscardHandler)) }()
+		go func() {
+			done <- serve(t.Context(), brd, options{}, off, nil, r, io.Discard, slog.New(slog.DiscardHandler))
+		}()
 		time.Sleep(time.Second)
 		brd.Close()
 		select {
