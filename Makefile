@@ -7,10 +7,11 @@ SPEECH  := tmp/speech
 LDFLAGS := -s -w
 export CGO_ENABLED ?= 0
 
-# Packages without hardware, files or sockets: their tests run as ARM programs too.
+# Packages without hardware, files or sockets: their tests run as ARM programs, too.
 PURE := ./board ./board/sim/ear ./board/sim/display ./board/sim/exchange ./board/sim/wav ./pbx ./pbx/analog ./pbx/country ./pbx/media \
-        ./pbx/media/dtmf ./pbx/media/fsk ./pbx/media/g711 ./pbx/media/tone ./pbx/number ./pbx/plan ./pbx/table ./pbx/scene \
-        ./storage/seal
+        ./pbx/media/conceal ./pbx/media/dtmf ./pbx/media/fsk ./pbx/media/g711 ./pbx/media/jitter ./pbx/media/tone ./pbx/number ./pbx/plan \
+        ./pbx/table ./pbx/scene ./pbx/sipline/auth ./pbx/sipline/edge ./pbx/sipline/registrar ./pbx/sipline/sdp ./pbx/sipline/txn \
+        ./pbx/sipline/ua ./storage/seal
 
 .NOTPARALLEL:
 .PHONY: help run test check race arm bench micro beside flood soak build speech packages golden clean
@@ -62,7 +63,7 @@ packages: ## install what the tests need from Debian
 	@sh scripts/packages.sh espeak-ng flite festival festvox-kallpc16k sox qemu-user-static gcc libc6-dev
 
 golden: ## write golden files anew; read the change before you commit it
-	$(GO) test ./pbx ./pbx/analog ./pbx/country ./pbx/table -update
+	$(GO) test ./pbx ./pbx/analog ./pbx/country ./pbx/sipline/txn ./pbx/sipline/ua ./pbx/table -update
 
 clean: ## remove what was built and made
 	rm -rf --one-file-system $(BIN) tmp run
