@@ -30,7 +30,7 @@ const rtpFrom, rtpTo = 20000, 20999
 func startBox(t *testing.T, n *namespace) *box {
 	t.Helper()
 	dir := t.TempDir()
-	program := *binary
+	program := *programFlag
 	if program == "" {
 		program = filepath.Join(dir, "sotto")
 		if out, err := exec.Command("go", "build", "-buildvcs=false", "-o", program, "sotto/cmd/sotto").CombinedOutput(); err != nil {
@@ -142,4 +142,19 @@ func (b *box) logged() int64 {
 		return 0
 	}
 	return i.Size()
+}
+
+// others gives the processor time that all programs but the box and this one have used.
+func (b *box) others() time.Duration {
+	text, _ := os.ReadFile("/proc/stat")
+	first, _, _ := strings.Cut(string(text), "\n")
+	f := strings.Fields(first) // cpu user nice system idle ...
+	busy := 0
+	for i := 1; i < 4 && i < len(f); i++ {
+		n, _ := strconv.Atoi(f[i])
+		busy += n
+	}
+	var self syscall.Rusage
+	syscall.Getrusage(syscall.RUSAGE_SELF, &self)
+	return time.Duration(busy)*10*time.Millisecond - b.cpu() - time.Duration(self.Utime.Nano()+self.Stime.Nano())
 }

@@ -41,12 +41,13 @@ type meter struct {
 // metered is the RTP socket of a call. To who reads it nothing comes.
 type metered struct {
 	*net.UDPConn
-	m   *meter
-	own bool // the box's own sound comes, in place of marks
+	m     *meter
+	marks bool // it says marks: its call lasts as long as the test
+	own   bool // the box's own sound comes
 }
 
 func (c *metered) WriteToUDPAddrPort(b []byte, to netip.AddrPort) (int, error) {
-	if len(b) >= 12+markBytes {
+	if c.marks && len(b) >= 12+markBytes {
 		part := c.m.part.Load()
 		c.m.sent[part].Add(1)
 		binary.BigEndian.PutUint64(b[12:], mark)
@@ -122,7 +123,7 @@ func newPhone(t *testing.T, lan *namespace, b *box, m *meter, i, port int, tcp b
 				return nil, netip.AddrPort{}, err
 			}
 			sockopt(c, unix.SO_TIMESTAMPNS, 1)
-			return &metered{UDPConn: c, m: m, own: i == ownPhone}, c.LocalAddr().(*net.UDPAddr).AddrPort(), nil
+			return &metered{UDPConn: c, m: m, marks: i < talkers, own: i == ownPhone}, c.LocalAddr().(*net.UDPAddr).AddrPort(), nil
 		}}
 	var err error
 	if tcp {

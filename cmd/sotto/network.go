@@ -43,8 +43,8 @@ func (f *sipFlags) parse(addr, ports string) error {
 	from, to, ok := strings.Cut(ports, "-")
 	a, err1 := strconv.ParseUint(from, 10, 16)
 	b, err2 := strconv.ParseUint(to, 10, 16)
-	if !ok || err1 != nil || err2 != nil || a < 1024 || a+1 >= b {
-		return errors.New("-rtp: say the first and the last port, such as 10000-11999")
+	if !ok || err1 != nil || err2 != nil || a < 1024 || a+4*reserved > b {
+		return errors.New("-rtp: say the first and the last port, 32 of them at the least, such as 10000-11999")
 	}
 	f.from, f.to = uint16(a), uint16(b)
 	return nil
@@ -77,6 +77,9 @@ func openNetwork(f sipFlags, off *office, log *slog.Logger) *network {
 	return n
 }
 
+// reserved is how many pairs of ports ordinary calls leave for those to emergency numbers.
+const reserved = 8
+
 // sipBuffer is what the kernel keeps of messages that wait to be read: a burst of a
 // thousand.
 const sipBuffer = 2 << 20
@@ -98,7 +101,8 @@ func listen(f sipFlags, off *office, log *slog.Logger) (*network, error) {
 	}
 	n := &network{flags: f}
 	var dialer net.Dialer
-	n.sip = sipline.New(sipline.Config{UDP: udp, TCP: tcp, Sound: n, Secrets: off.store, Bindings: off.store, Post: n.tell, Limits: limits, Log: log,
+	calls := max(min(int(f.to-f.from+1)/2, media.MaxStreams)-reserved, 1)
+	n.sip = sipline.New(sipline.Config{UDP: udp, TCP: tcp, MaxCalls: calls, Sound: n, Secrets: off.store, Bindings: off.store, Post: n.tell, Limits: limits, Log: log,
 		Dial: func(ctx context.Context, _ netip.Addr, remote netip.AddrPort) (net.Conn, error) {
 			return dialer.DialContext(ctx, "tcp", remote.String())
 		}}, off.numbers)

@@ -70,7 +70,7 @@ func (s secrets) Secret(id plan.UserID) (pbx.Secret, bool) {
 }
 
 // network joins an exchange to a network in memory.
-func (o *Office) network(t testing.TB, cfg *pbx.Config, n *plan.Numbering, log *slog.Logger) {
+func (o *Office) network(t testing.TB, cfg *pbx.Config, n *plan.Numbering, saved *Registrations, log *slog.Logger) {
 	o.Net, o.numbers = siptest.NewNet(), n
 	var err error
 	o.RTP, err = rtpport.New(rtpport.Config{From: 10000, To: 10999, Engine: o.Engine, Log: log,
@@ -78,7 +78,9 @@ func (o *Office) network(t testing.TB, cfg *pbx.Config, n *plan.Numbering, log *
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.Saved = &Registrations{m: map[plan.UserID][]pbx.Binding{}}
+	if o.Saved = saved; saved == nil {
+		o.Saved = &Registrations{m: map[plan.UserID][]pbx.Binding{}}
+	}
 	o.SIP = sipline.New(sipline.Config{UDP: o.Net.Must(BoxAddr.String()), TCP: o.Net.Listen(BoxAddr.String()), Dial: o.Net.DialFrom,
 		Sound: o.RTP, Secrets: secrets{n}, Bindings: o.Saved, Post: func(e pbx.Event) bool { return o.Switch.Post(e) }, Log: log}, n)
 	cfg.Phones = o.SIP

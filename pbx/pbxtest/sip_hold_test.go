@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"sotto/pbx"
 	"sotto/pbx/sipline/siptest"
 )
 
@@ -86,6 +87,13 @@ func TestHoldInEveryWay(t *testing.T) {
 			in.Hang()
 			if !c.Ended(2*second) || !lastRecord(t, o).Held {
 				t.Errorf("%s: %v", w.name, lastRecord(t, o))
+			}
+		}
+		for _, r := range o.Records.List() {
+			for _, q := range []*pbx.Quality{r.FromQuality, r.ToQuality} {
+				if q != nil && q.Intruders > 0 {
+					t.Errorf("%d packets of a telephone that holds are taken for a stranger's", q.Intruders)
+				}
 			}
 		}
 	})
@@ -183,7 +191,7 @@ func TestConsultation(t *testing.T) {
 		}
 		o.Do(t, "101 lifts", "101 and sip201 talk")
 		c.Hang()
-		o.Do(t, "record 201 -> 101 answered", "101 hears busy", "101 hangs up")
+		o.Do(t, "record 201 -> 101 answered", "101 hears busy", "101 hangs up", "wait 2s")
 
 		// the held party leaves, the consulted one stays; and a telephone on the network
 		// leaves while it holds
@@ -200,7 +208,6 @@ func TestConsultation(t *testing.T) {
 		in.Hang()
 		o.Do(t, "101 hears busy", "101 hangs up", "wait 2s")
 
-		t.Logf("%+v", *o.Switch.Snapshot())
 		// recall that nobody takes
 		c = connectAnalog(t, o, a, "101")
 		o.Do(t, "101 flashes", "101 hears stutter", "101 hangs up", "101 rings")

@@ -60,7 +60,8 @@ func (s *Server) tag(req *sip.Request) string {
 	h.WriteByte(0)
 	t, _ := req.From().Params.Get("tag")
 	h.WriteString(t)
-	return strconv.FormatUint(h.Sum64(), 36)
+	tag := strconv.FormatUint(h.Sum64(), 36)
+	return strings.Repeat("0", max(0, 13-len(tag))) + tag // always as long
 }
 
 func hasTag(to *sip.ToHeader) bool {
@@ -90,8 +91,39 @@ func replyFlow(via *sip.ViaHeader, flow wire.Flow) wire.Flow {
 	return flow
 }
 
-// challenge asks for credentials. It is called by readers, too.
-func (s *Server) challenge(req *sip.Request, flow wire.Flow, now time.Time, stale bool) {
+// challenge asks for credentials. It is called by readers, too. size is the length of the
+// request: over UDP its source may be forged, and nobody is to be sent more than half as
+// much again as was sent in his name. Who writes so briefly that the answer does not fit
+// is asked by MD5 alone, which every telephone knows, then in the short forms of headers
+// too, and else not at all. A telephone that knows nothing but MD5 is so asked as well: see
+// older.
+func (s *Server) challenge(req *sip.Request, flow wire.Flow, now time.Time, stale bool, size int) {
+	if req.Method == sip.ACK {
+		return
+	}
+	const status, name, end = "401 Unauthorized", "WWW-Authenticate: ", "\r\n"
 	sha, md5 := s.gate.Challenge(now, flow.Remote.Addr(), stale)
-	s.reply(req, flow, "401 Unauthorized", "WWW-Authenticate: ", sha, "\r\n", "WWW-Authenticate: ", md5, "\r\n")
+	var answer []byte
+	most := size + size/2
+	fits := func() bool { return flow.Proto != wire.UDP || len(answer) <= most }
+	if !s.older.alone(now, s.seed, req, flow.Remote.Addr()) {
+		answer = s.answer(req, status, name, sha, end, name, md5, end)
+	}
+	if answer == nil || !fits() {
+		answer = s.answer(req, status, name, md5, end)
+		if !fits() {
+			answer = shortForms(answer)
+		}
+		if !fits() {
+			s.count.unanswered.Add(1)
+			return
+		}
+	}
+	s.send(replyFlow(req.Via(), flow), answer)
 }
+
+var shortForm = strings.NewReplacer("\r\nVia: ", "\r\nv: ", "\r\nFrom: ", "\r\nf: ", "\r\nTo: ", "\r\nt: ", "\r\nCall-ID: ", "\r\ni: ", "\r\nContent-Length: 0", "")
+
+// shortForms writes the headers of an answer that is a datagram in their short forms (RFC
+// 3261 section 7.3.3), and leaves out what a datagram need not have.
+func shortForms(answer []byte) []byte { return []byte(shortForm.Replace(string(answer))) }

@@ -1,19 +1,14 @@
 package sipline
 
 import (
-	"net/netip"
-	"strings"
 	"sync/atomic"
 	"time"
-
-	"github.com/emiago/sipgo/sip"
 
 	"sotto/pbx"
 	"sotto/pbx/media"
 	"sotto/pbx/media/g711"
 	"sotto/pbx/media/rtpport"
 	"sotto/pbx/plan"
-	"sotto/pbx/sipline/txn"
 	"sotto/pbx/sipline/ua"
 	"sotto/pbx/sipline/wire"
 )
@@ -55,19 +50,6 @@ func (d *sound) close() {
 		d.end.Store(&q)
 		s.Close()
 	}
-}
-
-// branch is one telephone of a call: a leg of package ua with the way to it.
-type branch struct {
-	call    *call
-	leg     *ua.Leg
-	flow    wire.Flow
-	talk    talk
-	clients map[ua.Client]txn.Client
-	over    bool
-
-	due   time.Time // in the due list
-	place int
 }
 
 // Port gives where its sound is. Any goroutine.
@@ -126,7 +108,7 @@ func statusOf(c pbx.Cause) int {
 	switch c {
 	case pbx.NoAnswerFromUser, pbx.NoUserResponding, pbx.NormalClearing:
 		return 480
-	case pbx.OutOfOrder:
+	case pbx.OutOfOrder, pbx.RecoveryOnTimer, pbx.TemporaryFailure: // a telephone that is not there or broken; 503 would be the box
 		return 480
 	}
 	return ua.StatusOf(c)
@@ -143,74 +125,18 @@ func (c *call) do(f func(*branch)) {
 // newCall opens the sound of a leg with a telephone at the other end of flow.
 func (s *Server) newCall(user plan.UserID, flow wire.Flow) (*call, error) {
 	c := &call{s: s, user: user}
-	local := flow.Local.Addr()
-	if !local.IsValid() || local.IsUnspecified() {
-		local = s.local(flow.Remote.Addr())
-	}
-	session, err := s.cfg.Sound.Open(local)
+	return c, c.open(flow)
+}
+
+// open opens its sound.
+func (c *call) open(flow wire.Flow) error {
+	session, err := c.s.cfg.Sound.Open(c.s.sentBy(flow).Addr())
 	if err != nil {
-		return nil, err
+		return err
 	}
 	c.sound.open(session)
-	s.ports[session.Port()] = c
-	return c, nil
-}
-
-// legConfig is what a leg of b is given.
-func (s *Server) legConfig(b *branch) ua.Config {
-	return ua.Config{Media: &b.talk, Contact: s.contact(b.flow), T1: s.cfg.T1, Counters: &s.uaCount}
-}
-
-// contact is where a telephone reaches the box.
-func (s *Server) contact(flow wire.Flow) sip.Uri {
-	local := s.sentBy(flow)
-	u := sip.Uri{Scheme: "sip", Host: hostOf(local.Addr()), Port: int(local.Port())}
-	if flow.Proto != wire.UDP {
-		u.UriParams = sip.HeaderParams{{K: "transport", V: flow.Proto.String()}}
-	}
-	return u
-}
-
-// sentBy is the address of the box towards a telephone, with the port that it listens on.
-func (s *Server) sentBy(flow wire.Flow) netip.AddrPort {
-	a := flow.Local.Addr()
-	if !a.IsValid() || a.IsUnspecified() {
-		a = s.local(flow.Remote.Addr())
-	}
-	port := uint16(5060)
-	switch {
-	case flow.Proto == wire.TCP && s.cfg.TCP != nil:
-		port = addrOf(s.cfg.TCP.Addr()).Port()
-	case s.cfg.UDP != nil:
-		port = addrOf(s.cfg.UDP.LocalAddr()).Port()
-	}
-	return netip.AddrPortFrom(a, port)
-}
-
-func hostOf(a netip.Addr) string {
-	if a.Is6() {
-		return "[" + a.String() + "]"
-	}
-	return a.String()
-}
-
-// adopt makes a leg known to the loop.
-func (s *Server) adopt(b *branch) {
-	s.legs[b.leg.LocalTag()] = b
-	s.known.add(knownKey{b.flow.Proto, b.flow.Remote}, 1)
-}
-
-// forget is the reverse, once a leg is over.
-func (s *Server) forget(b *branch) {
-	b.over = true
-	if s.legs[b.leg.LocalTag()] == b {
-		delete(s.legs, b.leg.LocalTag())
-		s.known.add(knownKey{b.flow.Proto, b.flow.Remote}, -1)
-	}
-	s.due.set(b, time.Time{})
-	for _, id := range b.clients {
-		delete(s.clients, id)
-	}
+	c.s.ports[session.Port()] = c
+	return nil
 }
 
 // finish closes the sound once both the switch and the telephones are done with it.
@@ -224,64 +150,6 @@ func (s *Server) finish(c *call) {
 	}
 }
 
-// Ring rings the telephones of a user. It implements [pbx.Phones].
-func (s *Server) Ring(i pbx.Invite) pbx.Remote {
-	c := &call{s: s, user: i.User}
-	s.order(func() { s.ring(c, i) })
-	return c
-}
-
-func (s *Server) ring(c *call, i pbx.Invite) {
-	if c.released {
-		return
-	}
-	n := s.numbers.Load()
-	u := n.User(i.User)
-	targets := s.reg.Contacts(s.now, i.User)
-	if u == nil || len(targets) == 0 {
-		s.tell(c, pbx.PhoneEvent{Kind: pbx.PhoneRefuses, Cause: pbx.NoUserResponding})
-		return
-	}
-	if len(s.ports) >= s.cfg.MaxCalls {
-		s.tell(c, pbx.PhoneEvent{Kind: pbx.PhoneRefuses, Cause: pbx.Congestion})
-		return
-	}
-	if peer := s.ports[i.Peer]; peer != nil {
-		c.offered = peer.offered
-	}
-	made, err := s.newCall(i.User, targets[0].Flow)
-	if err != nil {
-		s.log.Warn("no sound for a call", "why", err)
-		s.tell(c, pbx.PhoneEvent{Kind: pbx.PhoneRefuses, Cause: pbx.Congestion})
-		return
-	}
-	c.sound.open(made.sound.session.Load())
-	s.ports[c.Port()] = c
-	for _, t := range targets {
-		b := &branch{call: c, flow: t.Flow}
-		b.talk.init(c, b)
-		local := s.sentBy(b.flow)
-		host, port := hostOf(local.Addr()), int(local.Port())
-		to := ua.Call{Target: t.URI, Name: i.Name,
-			To:   sip.Uri{Scheme: "sip", User: ua.EscapeUser(string(u.Ext)), Host: host, Port: port},
-			From: sip.Uri{Scheme: "sip", User: ua.EscapeUser(callerOf(i.From)), Host: host, Port: port}}
-		b.leg = ua.NewClient(s.now, s.legConfig(b), to)
-		c.branches = append(c.branches, b)
-		s.adopt(b)
-	}
-	for _, b := range c.branches {
-		s.act(b)
-	}
-}
-
-// callerOf is what a telephone shows and may call back.
-func callerOf(p pbx.Party) string {
-	if p.Ext != "" {
-		return string(p.Ext)
-	}
-	return "anonymous"
-}
-
 // tell tells the switch.
 func (s *Server) tell(c *call, e pbx.PhoneEvent) {
 	if c.told {
@@ -290,55 +158,6 @@ func (s *Server) tell(c *call, e pbx.PhoneEvent) {
 	c.told = e.Kind == pbx.PhoneHangsUp || e.Kind == pbx.PhoneRefuses
 	e.Leg = c
 	s.cfg.Post(pbx.Event{Phone: &e})
-}
-
-// act does what a leg wants done.
-func (s *Server) act(b *branch) {
-	for _, a := range b.leg.Take() {
-		switch a.Kind {
-		case ua.Start:
-			s.start(b, a)
-		case ua.Ack:
-			s.via(a.Request, b.flow, newBranch())
-			s.send(b.flow, []byte(a.Request.String()))
-		case ua.Cancel:
-			s.txn.Cancel(s.now, b.clients[a.Client], a.Reason)
-		case ua.Respond, ua.Resend:
-			s.txn.Respond(s.now, txn.Server(a.Server), a.Response)
-		case ua.Tell:
-			s.legEvent(b, a.Event)
-		}
-	}
-	if !b.over {
-		s.due.set(b, b.leg.Deadline())
-	}
-}
-
-// start begins a client transaction of a leg.
-func (s *Server) start(b *branch, a ua.Action) {
-	s.via(a.Request, b.flow, "")
-	id := s.txn.Start(s.now, a.Request, b.flow)
-	if id == 0 {
-		b.leg.Lost(s.now, a.Client)
-		s.act(b)
-		return
-	}
-	if b.clients == nil {
-		b.clients = map[ua.Client]txn.Client{}
-	}
-	b.clients[a.Client] = id
-	s.clients[id] = clientOf{b, a.Client}
-}
-
-// via puts the box's Via on top of a request.
-func (s *Server) via(req *sip.Request, flow wire.Flow, branchID string) {
-	local := s.sentBy(flow)
-	v := &sip.ViaHeader{ProtocolName: "SIP", ProtocolVersion: "2.0", Transport: flow.Proto.Via(), Host: hostOf(local.Addr()), Port: int(local.Port())}
-	v.Params = sip.HeaderParams{{K: "rport"}}
-	if branchID != "" {
-		v.Params = append(v.Params, sip.HeaderKV{K: "branch", V: branchID})
-	}
-	req.PrependHeader(v)
 }
 
 // legEvent is what became of a leg, or what its telephone did.
@@ -385,48 +204,6 @@ func (s *Server) legEvent(b *branch, e ua.Event) {
 	}
 }
 
-// refused: a telephone does not take the call. The others ring on, unless it spoke for
-// all (6xx).
-func (s *Server) refused(b *branch, e ua.Event) {
-	c := b.call
-	if c.winner != nil {
-		return
-	}
-	if c.refused == 0 || worth(e.Cause) > worth(c.refused) {
-		c.refused = e.Cause
-	}
-	all := e.Status >= 600
-	for _, o := range c.branches {
-		if o == b || o.over || o.leg.State() == ua.Gone || o.talk.refused {
-			continue
-		}
-		if !all {
-			b.talk.refused = true
-			return
-		}
-		o.leg.Hangup(s.now, ua.Elsewhere)
-		s.act(o)
-	}
-	cause := c.refused
-	if all {
-		cause = pbx.Rejected
-	}
-	s.tell(c, pbx.PhoneEvent{Kind: pbx.PhoneRefuses, Cause: cause, All: all})
-}
-
-// worth orders reasons: what says most of the person counts.
-func worth(c pbx.Cause) int {
-	switch c {
-	case pbx.Rejected:
-		return 3
-	case pbx.UserBusy:
-		return 2
-	case pbx.NoAnswerFromUser, pbx.NoUserResponding:
-		return 1
-	}
-	return 0
-}
-
 // lawOf gives the law of the sound at a port, if a telephone on the network is there.
 func (s *Server) lawOf(p media.Port) (g711.Law, bool) {
 	if c := s.ports[p]; c != nil && c.winner != nil && c.winner.talk.agreed {
@@ -464,6 +241,3 @@ func (s *Server) probe() {
 		s.act(b)
 	}
 }
-
-// newBranch makes a branch for a request without a transaction.
-func newBranch() string { return sip.RFC3261BranchMagicCookie + strings.ToLower(randomText()) }

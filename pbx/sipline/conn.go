@@ -5,9 +5,9 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
-	"sotto/pbx/sipline/edge"
 	"sotto/pbx/sipline/wire"
 )
 
@@ -20,6 +20,8 @@ const (
 	halfMessage    = 10 * time.Second // a message that has begun must be whole by then
 	strangerLife   = 35 * time.Second // a stranger's connection ends when it has not become known: longer than a transaction
 	writeLimit     = 10 * time.Second // a connection that takes nothing is closed
+	lastAnswer     = 100 * time.Millisecond
+	lastWrite      = time.Second // for what is still to be sent by one that is closed
 	dialLimit      = 4 * time.Second
 	maxQueue       = 64 // messages that wait for a connection; over it the connection is closed
 	maxDials       = 64 // connections being opened
@@ -55,7 +57,7 @@ type connTable struct {
 	closed    bool
 	wait      sync.WaitGroup
 
-	refused uint64
+	refused, evicted, undialled atomic.Uint64
 }
 
 func (t *connTable) init(s *Server) {
@@ -63,37 +65,26 @@ func (t *connTable) init(s *Server) {
 	t.byID, t.byRemote, t.strangers, t.dialing = map[uint64]*conn{}, map[netip.AddrPort]*conn{}, map[netip.Addr]int{}, map[netip.AddrPort][][]byte{}
 }
 
-// accept takes connections.
-func (s *Server) accept(ctx context.Context) {
-	for {
-		c, err := s.cfg.TCP.Accept()
-		if err != nil {
-			if ctx.Err() != nil || errClosed(err) {
-				return
-			}
-			s.notes.note("sip listener", err.Error())
-			time.Sleep(50 * time.Millisecond)
-			continue
-		}
-		if s.conns.add(c, false) == nil {
-			c.Close()
-		}
-	}
-}
-
 // add takes a connection in and starts its goroutines; nil when there is no room for it.
 func (t *connTable) add(nc net.Conn, known bool) *conn {
 	local, remote := addrOf(nc.LocalAddr()), addrOf(nc.RemoteAddr())
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.closed || len(t.byID) >= maxConns || !known && (t.nstranger >= maxStrangers || t.strangers[remote.Addr()] >= maxPerStranger) {
-		t.refused++
+	if t.closed || len(t.byID) >= maxConns || !known && t.strangers[remote.Addr()] >= maxPerStranger {
+		t.refused.Add(1)
 		return nil
+	}
+	if !known && t.nstranger >= maxStrangers {
+		t.evict()
 	}
 	t.last++
 	c := &conn{id: t.last, c: nc, queue: make(chan []byte, maxQueue), done: make(chan struct{}), known: known,
 		flow: wire.Flow{Proto: wire.TCP, Local: local, Remote: remote, Conn: t.last}}
 	t.byID[c.id], t.byRemote[remote] = c, c
+	for _, b := range t.dialing[remote] { // no more than the queue holds
+		c.queue <- b
+	}
+	delete(t.dialing, remote)
 	if !known {
 		t.strangers[remote.Addr()]++
 		t.nstranger++
@@ -101,6 +92,32 @@ func (t *connTable) add(nc net.Conn, known bool) *conn {
 	t.wait.Go(func() { t.s.readStream(c); t.drop(c) })
 	t.wait.Go(func() { c.write() })
 	return c
+}
+
+// evict closes the stranger that has been here longest, under mu: who opens connections
+// and leaves them must not keep out a telephone that comes.
+func (t *connTable) evict() {
+	var oldest *conn
+	for _, c := range t.byID {
+		if !c.known && (oldest == nil || c.id < oldest.id) {
+			oldest = c
+		}
+	}
+	t.evicted.Add(1)
+	t.forget(oldest)
+	oldest.close()
+}
+
+// forget takes a connection out of the tables, under mu.
+func (t *connTable) forget(c *conn) {
+	delete(t.byID, c.id)
+	if t.byRemote[c.flow.Remote] == c {
+		delete(t.byRemote, c.flow.Remote)
+	}
+	if !c.known {
+		t.leaveStrangers(c)
+		c.known = true
+	}
 }
 
 // befriend notes that a connection is of a telephone that has shown who it is.
@@ -121,6 +138,13 @@ func (t *connTable) leaveStrangers(c *conn) {
 	}
 }
 
+// stands tells whether there is a connection of that number.
+func (t *connTable) stands(id uint64) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.byID[id] != nil
+}
+
 func (t *connTable) isKnown(c *conn) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -131,14 +155,7 @@ func (t *connTable) isKnown(c *conn) bool {
 func (t *connTable) drop(c *conn) {
 	c.close()
 	t.mu.Lock()
-	delete(t.byID, c.id)
-	if t.byRemote[c.flow.Remote] == c {
-		delete(t.byRemote, c.flow.Remote)
-	}
-	if !c.known {
-		t.leaveStrangers(c)
-		c.known = true
-	}
+	t.forget(c)
 	closed := t.closed
 	t.mu.Unlock()
 	if !closed {
@@ -153,7 +170,7 @@ func (t *connTable) closeAll() {
 	t.mu.Lock()
 	t.closed = true
 	for _, c := range t.byID {
-		c.close()
+		c.finish()
 	}
 	t.mu.Unlock()
 	t.wait.Wait()
@@ -164,6 +181,10 @@ func (c *conn) write() {
 	for {
 		select {
 		case b := <-c.queue:
+			if b == nil {
+				c.close()
+				return
+			}
 			c.c.SetWriteDeadline(time.Now().Add(writeLimit))
 			if _, err := c.c.Write(b); err != nil {
 				c.close()
@@ -175,131 +196,12 @@ func (c *conn) write() {
 	}
 }
 
-// closeAfter closes a connection once what is queued was sent.
-func (c *conn) closeAfter() {
+// finish closes a connection once what is queued was sent, and soon in any case.
+func (c *conn) finish() {
 	select {
-	case <-c.done:
-	case <-time.After(100 * time.Millisecond):
-		c.close()
-	}
-}
-
-// readStream reads one connection to its end.
-func (s *Server) readStream(c *conn) {
-	check := edge.NewChecker(s.seed)
-	var frames edge.Stream
-	buf := make([]byte, 4096) // well under edge.MaxMessage
-	opened := time.Now()
-	var half time.Time // since when a message is incomplete
-	heard := false
-	for {
-		now := time.Now()
-		var limit time.Time
-		if !s.conns.isKnown(c) {
-			limit = opened.Add(strangerLife)
-			if !heard {
-				limit = opened.Add(firstMessage)
-			}
-		}
-		if frames.Partial() {
-			if half.IsZero() {
-				half = now
-			}
-			if l := half.Add(halfMessage); limit.IsZero() || l.Before(limit) {
-				limit = l
-			}
-		} else {
-			half = time.Time{}
-		}
-		c.c.SetReadDeadline(limit)
-		n, err := c.c.Read(buf)
-		frames.Write(buf[:n])
-		for {
-			msg, ok, ferr := frames.Next()
-			if !ok && ferr == nil {
-				break
-			}
-			heard = true
-			known := s.conns.isKnown(c) || s.known.has(knownKey{wire.TCP, c.flow.Remote})
-			if !s.limiter.Allow(time.Now(), c.flow.Remote, known) {
-				s.count.limited.Add(1)
-				if ferr != nil {
-					return
-				}
-				continue
-			}
-			if s.take(check, msg, c.flow, known) || ferr != nil {
-				c.closeAfter()
-				return
-			}
-		}
-		if err != nil {
-			return
-		}
-	}
-}
-
-// send sends a message, and never waits: to a connection it is queued. A connection that
-// does not take what is queued is closed; one that is gone is opened anew, to where the
-// telephone was.
-func (s *Server) send(flow wire.Flow, data []byte) {
-	if flow.Proto == wire.UDP {
-		if s.cfg.UDP != nil && flow.Remote.IsValid() {
-			s.cfg.UDP.WriteToUDPAddrPort(data, flow.Remote)
-		}
-		return
-	}
-	t := &s.conns
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	c := t.byID[flow.Conn]
-	if c == nil {
-		c = t.byRemote[flow.Remote]
-	}
-	if c == nil {
-		t.dial(flow, data)
-		return
-	}
-	select {
-	case c.queue <- data:
+	case c.queue <- nil:
+		time.AfterFunc(lastWrite, c.close)
 	default:
 		c.close()
 	}
-}
-
-// dial opens a connection for what is to be sent, under mu.
-func (t *connTable) dial(flow wire.Flow, data []byte) {
-	list, under := t.dialing[flow.Remote]
-	if flow.Conn != 0 || t.closed || t.s.cfg.Dial == nil || len(list) >= maxQueue || !under && len(t.dialing) >= maxDials {
-		return // its transaction ends by time
-	}
-	t.dialing[flow.Remote] = append(list, data)
-	if under {
-		return
-	}
-	t.wait.Go(func() {
-		ctx, stop := context.WithTimeout(t.ctx, dialLimit)
-		defer stop()
-		nc, err := t.s.cfg.Dial(ctx, flow.Local.Addr(), flow.Remote)
-		var c *conn
-		if err == nil {
-			if c = t.add(nc, true); c == nil {
-				nc.Close()
-			}
-		}
-		t.mu.Lock()
-		list := t.dialing[flow.Remote]
-		delete(t.dialing, flow.Remote)
-		t.mu.Unlock()
-		if c == nil {
-			t.s.order(func() { t.s.txn.Lost(t.s.now, flow) })
-			return
-		}
-		for _, b := range list {
-			select {
-			case c.queue <- b:
-			default:
-			}
-		}
-	})
 }

@@ -1,6 +1,7 @@
 package sipline
 
 import (
+	"container/list"
 	"net/netip"
 	"sync"
 	"time"
@@ -40,9 +41,8 @@ func (k *knownSet) add(key knownKey, n int) {
 // acquaintances are sources that have shown who they are without being registered, as a
 // telephone does that only calls: known for a while. The oldest make room.
 type acquaintances struct {
-	ring [1024]acquaintance
-	n    int
-	m    map[knownKey]int // place in ring
+	byAge list.List // of acquaintance, the oldest first
+	m     map[knownKey]*list.Element
 }
 
 type acquaintance struct {
@@ -50,36 +50,36 @@ type acquaintance struct {
 	at  time.Time
 }
 
-// acquainted is how long one is remembered after its last right credentials.
-const acquainted = 10 * time.Minute
+const (
+	acquainted       = 10 * time.Minute // one is remembered after its last right credentials
+	maxAcquaintances = 1024
+)
 
 func (a *acquaintances) add(k knownKey, now time.Time, known *knownSet) {
-	if a.m == nil {
-		a.m = make(map[knownKey]int)
-	}
-	if i, ok := a.m[k]; ok {
-		a.ring[i].at = now
+	if e := a.m[k]; e != nil {
+		e.Value = acquaintance{k, now}
+		a.byAge.MoveToBack(e)
 		return
 	}
-	i := a.n % len(a.ring)
-	a.n++
-	a.remove(i, known)
-	a.ring[i] = acquaintance{k, now}
-	a.m[k] = i
+	if a.m == nil {
+		a.m = map[knownKey]*list.Element{}
+	}
+	if len(a.m) >= maxAcquaintances {
+		a.remove(a.byAge.Front(), known)
+	}
+	a.m[k] = a.byAge.PushBack(acquaintance{k, now})
 	known.add(k, 1)
-	for range 2 { // and a look at the oldest ones
-		if o := &a.ring[a.swept()]; !o.at.IsZero() && now.Sub(o.at) > acquainted {
-			a.remove(a.swept(), known)
-		}
+}
+
+// expire forgets who has not shown itself for long.
+func (a *acquaintances) expire(now time.Time, known *knownSet) {
+	for e := a.byAge.Front(); e != nil && now.Sub(e.Value.(acquaintance).at) > acquainted; e = a.byAge.Front() {
+		a.remove(e, known)
 	}
 }
 
-func (a *acquaintances) swept() int { return (a.n * 7) % len(a.ring) }
-
-func (a *acquaintances) remove(i int, known *knownSet) {
-	if o := &a.ring[i]; !o.at.IsZero() {
-		known.add(o.key, -1)
-		delete(a.m, o.key)
-		*o = acquaintance{}
-	}
+func (a *acquaintances) remove(e *list.Element, known *knownSet) {
+	k := a.byAge.Remove(e).(acquaintance).key
+	delete(a.m, k)
+	known.add(k, -1)
 }

@@ -14,8 +14,8 @@ import (
 
 // counters of messages, since the start.
 type counters struct {
-	in, refused, dropped, limited, challenged, late atomic.Uint64
-	reasons                                         [edge.Reasons]atomic.Uint64
+	in, refused, dropped, limited, challenged, late, unanswered, strayAcks atomic.Uint64
+	reasons                                                                [edge.Reasons]atomic.Uint64
 }
 
 // readPackets reads the UDP socket.
@@ -49,7 +49,7 @@ func (s *Server) take(check *edge.Checker, data []byte, flow wire.Flow, known bo
 	v := check.Message(data, flow, flow.Proto.Reliable())
 	switch v.Kind {
 	case edge.Accept:
-		s.letIn(arrival{req: v.Request, res: v.Response, flow: flow}, known)
+		s.letIn(arrival{v.Request, v.Response, flow, len(data)}, known)
 	case edge.Pong:
 		if len(v.Reply) > 0 {
 			s.send(flow, append([]byte(nil), v.Reply...))
@@ -72,7 +72,7 @@ func (s *Server) take(check *edge.Checker, data []byte, flow wire.Flow, known bo
 func (s *Server) letIn(a arrival, known bool) {
 	if req := a.req; req != nil && s.trusted(a.flow) == "" && !hasTag(req.To()) && needsCredentials(req.Method, known) && req.GetHeader("Authorization") == nil {
 		s.count.challenged.Add(1)
-		s.challenge(req, a.flow, time.Now(), false)
+		s.challenge(req, a.flow, time.Now(), false, a.size)
 		return
 	}
 	if known {

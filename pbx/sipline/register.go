@@ -25,13 +25,13 @@ func (s *Server) register(req *sip.Request, flow wire.Flow) {
 	if v == auth.Replayed {
 		again, ok := s.reg.Again(s.now, user, req)
 		if !ok {
-			s.challenge(req, flow, s.now, true)
+			s.challenge(req, flow, s.now, true, s.size)
 			return
 		}
 		r = again
 	} else {
 		if v != auth.Good {
-			s.user(req, flow) // says why
+			s.deny(req, flow, v)
 			return
 		}
 		s.conns.befriend(flow.Conn)
@@ -61,7 +61,7 @@ func (s *Server) mayRegister(req *sip.Request, flow wire.Flow, user plan.UserID)
 	switch {
 	case !ok:
 		s.reply(req, flow, "400 Bad Request")
-	case req.Recipient.Scheme != "sip" && req.Recipient.Scheme != "sips":
+	case !sipURI(req):
 		s.reply(req, flow, "416 Unsupported URI Scheme")
 	case bad != "":
 		s.reply(req, flow, "420 Bad Extension", "Unsupported: ", bad, "\r\n")

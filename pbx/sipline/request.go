@@ -18,9 +18,12 @@ func (s *Server) request(req *sip.Request, flow wire.Flow) {
 	switch {
 	case req.Method == sip.ACK:
 		if _, fate, _ := s.txn.Request(s.now, req, flow); fate == txn.Ack2xx {
-			if b := s.dialog(req); b != nil {
+			// It cannot be challenged, so it counts only from where its dialog is.
+			if b := s.dialog(req); b != nil && flow.Remote.Addr() == b.flow.Remote.Addr() {
 				b.leg.Request(s.now, req, 0)
 				s.act(b)
+			} else {
+				s.count.strayAcks.Add(1)
 			}
 		}
 	case req.Method == sip.CANCEL:
@@ -42,11 +45,16 @@ func (s *Server) cancel(req *sip.Request, flow wire.Flow) {
 	if fate != txn.Cancel {
 		return
 	}
-	s.respond(id, req, 200, "OK")
-	if b := s.servers[invite]; b != nil {
-		b.leg.Canceled(s.now, ua.Server(invite))
-		s.act(b)
+	b := s.servers[invite]
+	if b == nil {
+		s.respond(id, req, 200, "OK")
+		return
 	}
+	res := sip.NewResponseFromRequest(req, 200, "OK", nil)
+	res.To().Params.Add("tag", b.leg.LocalTag()) // as in the answer to the INVITE
+	s.txn.Respond(s.now, id, res)
+	b.leg.Canceled(s.now, ua.Server(invite))
+	s.act(b)
 }
 
 // respond answers by a transaction.
@@ -126,24 +134,30 @@ func (s *Server) trusted(flow wire.Flow) plan.UserID {
 // for all who exist and who do not.
 func (s *Server) user(req *sip.Request, flow wire.Flow) (plan.UserID, bool) {
 	user, v := s.admit(req, flow)
+	if v != auth.Good {
+		s.deny(req, flow, v)
+		return "", false
+	}
+	s.conns.befriend(flow.Conn)
+	s.met.add(knownKey{flow.Proto, flow.Remote}, s.now, &s.known)
+	return user, true
+}
+
+// deny answers a request that does not show who sends it.
+func (s *Server) deny(req *sip.Request, flow wire.Flow, v auth.Verdict) {
 	switch v {
-	case auth.Good:
-		s.conns.befriend(flow.Conn)
-		s.met.add(knownKey{flow.Proto, flow.Remote}, s.now, &s.known)
-		return user, true
 	case auth.Missing, auth.Wrong, auth.Banned: // who is banned is told nothing
-		s.challenge(req, flow, s.now, false)
+		s.challenge(req, flow, s.now, false, s.size)
 	case auth.Stale, auth.Replayed:
-		s.challenge(req, flow, s.now, true)
+		s.challenge(req, flow, s.now, true, s.size)
 	default:
 		s.reply(req, flow, "400 Bad Request")
 	}
-	return "", false
 }
 
 // admit judges the credentials of a request. With Replayed the user is right, too.
 func (s *Server) admit(req *sip.Request, flow wire.Flow) (plan.UserID, auth.Verdict) {
-	if u := s.trusted(flow); u != "" {
+	if u := s.trusted(flow); u != "" && req.GetHeader("Authorization") == nil {
 		return u, auth.Good
 	}
 	n := s.numbers.Load()
@@ -154,6 +168,7 @@ func (s *Server) admit(req *sip.Request, flow wire.Flow) (plan.UserID, auth.Verd
 		}
 		return s.cfg.Secrets.Secret(u.ID)
 	})
+	s.older.answered(s.seed, req, flow.Remote.Addr(), verdict == auth.Good)
 	if verdict != auth.Good && verdict != auth.Replayed {
 		return "", verdict
 	}
@@ -182,12 +197,9 @@ func (s *Server) outOfDialog(req *sip.Request, flow wire.Flow) {
 	if fate != txn.Opened {
 		return
 	}
-	switch scheme := strings.ToLower(req.Recipient.Scheme); {
-	case scheme != "sip" && scheme != "sips":
-		s.respond(id, req, 416, "Unsupported URI Scheme")
-		return
-	case req.Method == sip.INVITE:
-	case req.Method == sip.OPTIONS:
+	// The order is that of RFC 3261 section 8.2; the body is looked at by the leg.
+	switch {
+	case req.Method == sip.INVITE, req.Method == sip.OPTIONS:
 	case req.Method == sip.BYE, req.Method == sip.PRACK, req.Method == sip.UPDATE, req.Method == sip.INFO:
 		s.respond(id, req, 481, "Call/Transaction Does Not Exist")
 		return
@@ -196,6 +208,10 @@ func (s *Server) outOfDialog(req *sip.Request, flow wire.Flow) {
 		return
 	default:
 		s.respond(id, req, 501, "Not Implemented", sip.NewHeader("Allow", ua.Allow))
+		return
+	}
+	if !sipURI(req) {
+		s.respond(id, req, 416, "Unsupported URI Scheme")
 		return
 	}
 	if bad := ua.Unsupported(req); bad != "" {
@@ -207,100 +223,13 @@ func (s *Server) outOfDialog(req *sip.Request, flow wire.Flow) {
 			sip.NewHeader("Supported", ua.Supported+", path, outbound"))
 		return
 	}
+	if !acceptsSDP(req) {
+		s.respond(id, req, 406, "Not Acceptable", sip.NewHeader("Accept", ua.Accept))
+		return
+	}
 	s.invited(req, flow, id, user)
 }
 
-// dialled gives what the Request-URI of an INVITE says: its user part, unescaped once,
-// without what a telephone number may carry behind a semicolon.
-func dialled(uri *sip.Uri) string {
-	u, ok := unescape(uri.User)
-	if !ok {
-		return "?" // nobody has that
-	}
-	u, _, _ = strings.Cut(u, ";")
-	return u
-}
-
-// unescape takes the %HH out of a user part, once.
-func unescape(s string) (string, bool) {
-	if strings.IndexByte(s, '%') < 0 {
-		return s, true
-	}
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		if s[i] != '%' {
-			b.WriteByte(s[i])
-			continue
-		}
-		if i+2 >= len(s) {
-			return "", false
-		}
-		hi, lo := hex(s[i+1]), hex(s[i+2])
-		if hi < 0 || lo < 0 {
-			return "", false
-		}
-		b.WriteByte(byte(hi<<4 | lo))
-		i += 2
-	}
-	return b.String(), true
-}
-
-func hex(c byte) int {
-	switch {
-	case c >= '0' && c <= '9':
-		return int(c - '0')
-	case c >= 'a' && c <= 'f':
-		return int(c-'a') + 10
-	case c >= 'A' && c <= 'F':
-		return int(c-'A') + 10
-	}
-	return -1
-}
-
-// invited begins a leg for a user who calls.
-func (s *Server) invited(req *sip.Request, flow wire.Flow, id txn.Server, user plan.UserID) {
-	number := dialled(&req.Recipient)
-	n := s.numbers.Load()
-	urgent := n.Route(number).Kind == plan.ToEmergency
-	if len(s.ports) >= s.cfg.MaxCalls && !urgent {
-		s.respond(id, req, 503, "Service Unavailable", sip.NewHeader("Retry-After", "5"))
-		return
-	}
-	c, err := s.newCall(user, flow)
-	if err != nil {
-		s.log.Warn("no sound for a call", "why", err)
-		s.respond(id, req, 503, "Service Unavailable", sip.NewHeader("Retry-After", "5"))
-		return
-	}
-	b := &branch{call: c, flow: flow}
-	b.talk.init(c, b)
-	s.servers[id] = b
-	leg, ok := ua.NewServer(s.now, s.legConfig(b), req, ua.Server(id))
-	b.leg = leg
-	if !ok { // refused at once
-		c.released, c.told = true, true
-		s.act(b)
-		return
-	}
-	c.branches = []*branch{b}
-	c.winner = b
-	s.adopt(b)
-	c.offered = b.talk.lawsOf(req.Body())
-	s.act(b)
-	if !s.cfg.Post(pbx.Event{Phone: &pbx.PhoneEvent{Leg: c, Kind: pbx.PhoneCalls, User: user, Dialled: number, Urgent: urgent}}) {
-		leg.Reject(s.now, 503, 5e9)
-		c.released = true
-		s.act(b)
-	}
-}
-
-// moved notes that a telephone goes on from somewhere else.
-func (b *branch) moved(flow wire.Flow) {
-	if b.flow == flow {
-		return
-	}
-	s := b.call.s
-	s.known.add(knownKey{b.flow.Proto, b.flow.Remote}, -1)
-	b.flow = flow
-	s.known.add(knownKey{b.flow.Proto, b.flow.Remote}, 1)
+func sipURI(req *sip.Request) bool {
+	return strings.EqualFold(req.Recipient.Scheme, "sip") || strings.EqualFold(req.Recipient.Scheme, "sips")
 }

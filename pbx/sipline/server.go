@@ -2,7 +2,6 @@ package sipline
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"hash/maphash"
 	"log/slog"
@@ -51,7 +50,7 @@ type Config struct {
 	Bindings pbx.Bindings // nil: registrations do not outlive the program
 	Post     func(pbx.Event) bool
 	Limits   edge.Config // zero: the defaults
-	MaxCalls int         // legs with telephones that have sound, at a time; 0 for 2000
+	MaxCalls int         // legs with telephones that have sound, at a time; 0 for 4000
 	Log      *slog.Logger
 
 	// Trusted gives the user that a source is taken for without credentials. It is for
@@ -71,6 +70,7 @@ type Server struct {
 	gate    *auth.Gate
 	limiter *edge.Limiter
 	known   knownSet
+	older   older
 	conns   connTable
 	notes   notes
 	count   counters
@@ -96,7 +96,9 @@ type Server struct {
 	uaCount ua.Counters
 	nlegs   int
 	locals  map[netip.Addr]netip.Addr
+	asked   time.Time // locals
 	probed  time.Time
+	size    int // of the message being looked at
 }
 
 type clientOf struct {
@@ -109,13 +111,14 @@ type arrival struct {
 	req  *sip.Request
 	res  *sip.Response
 	flow wire.Flow
+	size int // bytes
 }
 
 // order is something that the loop is to do, in order with all others.
 type order func()
 
 // defaultCalls is for when Config does not say.
-const defaultCalls = 2000
+const defaultCalls = 4000
 
 // inboxSize bounds the messages of strangers that wait for the loop.
 const inboxSize = 512
@@ -233,172 +236,5 @@ func (s *Server) closeSockets() {
 	}
 	if s.cfg.TCP != nil {
 		s.cfg.TCP.Close()
-	}
-}
-
-// arrive takes one message.
-func (s *Server) arrive(a arrival) {
-	s.now = time.Now()
-	if a.req != nil {
-		s.request(a.req, a.flow)
-	} else if id, ok := s.txn.Response(s.now, a.res, a.flow); ok {
-		if c, ok := s.clients[id]; ok {
-			c.b.leg.Response(s.now, a.res, c.c)
-			s.act(c.b)
-		}
-	}
-	s.flush()
-}
-
-// flush sends what the transactions want sent, and tells their fate.
-func (s *Server) flush() {
-	for {
-		for _, o := range s.txn.Take() {
-			s.send(o.Flow, o.Data)
-		}
-		events := s.txn.Events()
-		if len(events) == 0 {
-			return
-		}
-		for _, e := range events {
-			s.transactionEvent(e)
-		}
-	}
-}
-
-func (s *Server) transactionEvent(e txn.Event) {
-	if e.Server != 0 {
-		b := s.servers[e.Server]
-		switch e.Kind {
-		case txn.Over:
-			delete(s.servers, e.Server)
-		case txn.TransportLost, txn.Unanswered: // who called has gone: as good as a CANCEL
-			if b != nil {
-				b.leg.Canceled(s.now, ua.Server(e.Server))
-				s.act(b)
-			}
-		}
-		return
-	}
-	c, ok := s.clients[e.Client]
-	if !ok {
-		return
-	}
-	switch e.Kind {
-	case txn.Timeout:
-		c.b.leg.Timeout(s.now, c.c)
-	case txn.TransportLost:
-		c.b.leg.Lost(s.now, c.c)
-	case txn.Over:
-		delete(s.clients, e.Client)
-		delete(c.b.clients, c.c)
-	}
-	s.act(c.b)
-}
-
-// deadline gives when the loop must come by again.
-func (s *Server) deadline() time.Time {
-	d := s.txn.Deadline()
-	for _, t := range [...]time.Time{s.reg.Deadline(), s.due.first(), s.probeDue()} {
-		if !t.IsZero() && (d.IsZero() || t.Before(d)) {
-			d = t
-		}
-	}
-	return d
-}
-
-// expire does what is due.
-func (s *Server) expire() {
-	s.txn.Expire(s.now)
-	for {
-		b := s.due.next(s.now)
-		if b == nil {
-			break
-		}
-		b.leg.Expire(s.now)
-		s.act(b)
-	}
-	if d := s.reg.Deadline(); !d.IsZero() && !d.After(s.now) {
-		for _, user := range s.reg.Expire(s.now) {
-			s.bindingsChanged(user)
-		}
-	}
-	s.probe()
-}
-
-// goodbye ends all calls: each telephone is told once.
-func (s *Server) goodbye() {
-	s.now = time.Now()
-	for _, b := range s.legs {
-		b.leg.Hangup(s.now, pbx.TemporaryFailure)
-		s.act(b)
-	}
-	s.flush()
-	for _, c := range s.ports {
-		c.sound.close()
-	}
-}
-
-// local gives the address of the box that a neighbour reaches it by.
-func (s *Server) local(remote netip.Addr) netip.Addr {
-	if s.cfg.UDP != nil {
-		if a := addrOf(s.cfg.UDP.LocalAddr()); a.IsValid() && !a.Addr().IsUnspecified() {
-			return a.Addr()
-		}
-	}
-	if a, ok := s.locals[remote]; ok {
-		return a
-	}
-	f := s.cfg.Local
-	if f == nil {
-		f = systemLocal
-	}
-	a := f(remote)
-	if len(s.locals) >= 1024 { // an address of the box may change, too
-		clear(s.locals)
-	}
-	s.locals[remote] = a
-	return a
-}
-
-// systemLocal asks the system which of its addresses leads to remote. Nothing is sent.
-func systemLocal(remote netip.Addr) netip.Addr {
-	c, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(netip.AddrPortFrom(remote, 5060)))
-	if err != nil {
-		return netip.IPv4Unspecified()
-	}
-	defer c.Close()
-	return addrOf(c.LocalAddr()).Addr()
-}
-
-// addrOf gives the address of a socket, unmapped.
-func addrOf(a net.Addr) netip.AddrPort {
-	var p netip.AddrPort
-	switch a := a.(type) {
-	case *net.UDPAddr:
-		p = a.AddrPort()
-	case *net.TCPAddr:
-		p = a.AddrPort()
-	}
-	return unmap(p)
-}
-
-func unmap(p netip.AddrPort) netip.AddrPort {
-	return netip.AddrPortFrom(p.Addr().Unmap().WithZone(""), p.Port())
-}
-
-// errClosed tells whether an error is the end of a socket that was closed.
-func errClosed(err error) bool { return errors.Is(err, net.ErrClosed) }
-
-// Legs gives how many legs with telephones there are. Any goroutine; it asks the loop,
-// and gives -1 when the loop does not run.
-func (s *Server) Legs() int {
-	n := make(chan int, 1)
-	s.order(func() { n <- len(s.legs) })
-	select {
-	case k := <-n:
-		return k
-	case <-time.After(time.Second):
-		return -1
 	}
 }

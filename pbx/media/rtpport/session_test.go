@@ -461,4 +461,39 @@ func TestSilent(t *testing.T) {
 	})
 }
 
+// TestHoldByNoAddress: a telephone that holds by the address 0.0.0.0 and goes on sending
+// is no intruder; it is sent nothing meanwhile, and heard from the same place afterwards.
+func TestHoldByNoAddress(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, p := office(t)
+		defer p.Close()
+		s := open(t, p)
+		ph, thief := l.phone(t, "192.0.2.50:4000", s), l.phone(t, "192.0.2.66:4000", s)
+		r := ph.sdp()
+		s.Set(r)
+		ph.says(5, 400)
+		for _, nowhere := range []netip.AddrPort{{}, netip.MustParseAddrPort("0.0.0.0:4000")} {
+			held := r
+			held.RTP, held.RTCP, held.Send = nowhere, netip.AddrPort{}, nowhere.IsValid()
+			s.Set(held)
+			before := s.Quality()
+			ph.says(10, 400)
+			if q := s.Quality(); q.Intruders != before.Intruders || q.Packets != before.Packets+10 {
+				t.Errorf("%v: %d intruders, %d packets", nowhere, q.Intruders, q.Packets-before.Packets)
+			}
+			if s.out.open {
+				t.Errorf("%v: it is sent to", nowhere)
+			}
+			thief.says(10, 400)
+			if q := s.Quality(); q.Intruders != before.Intruders+10 {
+				t.Errorf("%v: the thief is let in: %d", nowhere, q.Intruders)
+			}
+			s.Set(r)
+			if !s.out.open || s.out.to != r.RTP {
+				t.Errorf("afterwards it is sent to %v", s.out.to)
+			}
+		}
+	})
+}
+
 var _ media.Stream = (*Session)(nil)

@@ -48,7 +48,7 @@ func (p *Phone) request(m *Message) {
 			status, reason = 200, "OK"
 		}
 		p.send(p.reply(m, status, reason, "", nil, ""))
-	case method == "INVITE" && m.CSeq() == c.Invite.CSeq() && c.Incoming: // repeated
+	case method == "INVITE" && c.Incoming && m.CSeq() == c.Invite.CSeq(): // repeated
 		c.mu.Lock()
 		a := c.answer
 		c.mu.Unlock()
@@ -138,7 +138,11 @@ func (c *Call) Acks() int {
 // From gives the display name and user of the caller of a call that came in.
 func (c *Call) From() (name, user string) {
 	f := c.Invite.Get("From")
-	name, _, _ = strings.Cut(f, "<")
+	if strings.HasPrefix(f, `"`) { // there may be anything between quotes
+		name, f, _ = strings.Cut(f[1:], `"`)
+	} else {
+		name, _, _ = strings.Cut(f, "<")
+	}
 	user, _, _ = strings.Cut(strings.TrimPrefix(angle(f), "sip:"), "@")
-	return strings.Trim(strings.TrimSpace(name), `"`), user
+	return strings.TrimSpace(name), user
 }

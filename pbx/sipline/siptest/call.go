@@ -5,7 +5,6 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 )
@@ -41,14 +40,8 @@ type Call struct {
 	agreed    bool // offer and answer went over before the 2xx
 	ackBody   bool // the ACK of the INVITE has the answer
 	refreshed int
-	rseq      int // of the last reliable response
-}
-
-// Target gives where its requests in the dialog go.
-func (c *Call) Target() string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.target
+	times     []time.Time // of statuses
+	rseq      int         // of the last reliable response
 }
 
 // Marker gives the marker that its telephone says.
@@ -61,10 +54,23 @@ func (c *Call) Described() (sdp, direction string) {
 	return c.Far, c.Direction
 }
 
+// State gives the last status of its INVITE, whether it was answered, and whether it is over.
 func (c *Call) State() (status int, answered, ended bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.status, c.answered, c.ended
+}
+
+// FirstAt gives when the first response with a status came to its INVITE.
+func (c *Call) FirstAt(status int) time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i, s := range c.statuses {
+		if s == status {
+			return c.times[i]
+		}
+	}
+	return time.Time{}
 }
 
 // Statuses gives all responses that came to its INVITE.
@@ -132,47 +138,6 @@ func (p *Phone) newCall(id string, incoming bool) *Call {
 	return c
 }
 
-// SDP gives its session description.
-func (c *Call) SDP(direction string) string {
-	var pts, maps strings.Builder
-	for _, pt := range c.p.Codecs {
-		fmt.Fprintf(&pts, " %d", pt)
-		fmt.Fprintf(&maps, "a=rtpmap:%d %s/8000\r\n", pt, map[byte]string{0: "PCMU", 8: "PCMA"}[pt])
-	}
-	return fmt.Sprintf("v=0\r\no=- 7 %d IN IP4 %s\r\ns=-\r\nc=IN IP4 %s\r\nt=0 0\r\nm=audio %d RTP/AVP%s %d\r\n%sa=rtpmap:%[6]d telephone-event/8000\r\na=fmtp:%[6]d 0-16\r\na=ptime:%[8]d\r\na=%[9]s\r\n",
-		c.version, c.addr.Addr(), c.addr.Addr(), c.addr.Port(), pts.String(), c.p.Events, maps.String(), c.p.PTime.Milliseconds(), direction)
-}
-
-// hear takes the far side's SDP.
-func (c *Call) hear(sdp string) {
-	if sdp == "" || c.Sound == nil {
-		return
-	}
-	c.mu.Lock()
-	c.Far, c.Direction = sdp, "sendrecv"
-	var host string
-	var port, pt, events int
-	pt = -1
-	for _, l := range strings.Split(sdp, "\r\n") {
-		switch {
-		case strings.HasPrefix(l, "c=IN IP"):
-			host = l[9:]
-		case strings.HasPrefix(l, "m=audio "):
-			f := strings.Fields(l[8:])
-			port, _ = strconv.Atoi(f[0])
-			pt, _ = strconv.Atoi(f[2])
-		case strings.HasPrefix(l, "a=rtpmap:") && strings.Contains(l, "telephone-event"):
-			events, _ = strconv.Atoi(strings.Fields(l[9:])[0])
-		case l == "a=sendonly" || l == "a=recvonly" || l == "a=inactive":
-			c.Direction = l[2:]
-		}
-	}
-	c.mu.Unlock()
-	if a, err := netip.ParseAddr(host); err == nil && pt >= 0 && port > 0 {
-		c.Sound.start(netip.AddrPortFrom(a, uint16(port)), byte(pt), byte(events))
-	}
-}
-
 // Call dials a number and returns at once; the call goes on by itself until its first
 // final response.
 func (p *Phone) Call(number string) *Call {
@@ -230,6 +195,7 @@ func (c *Call) response(m *Message) {
 	c.mu.Lock()
 	c.status = m.Status()
 	c.statuses = append(c.statuses, m.Status())
+	c.times = append(c.times, time.Now())
 	if rseq, _ := strconv.Atoi(m.Get("RSeq")); m.Status() < 200 && rseq > 0 {
 		again := rseq <= c.rseq
 		c.rseq = rseq
@@ -276,20 +242,6 @@ func (c *Call) crossed() bool {
 	was := c.canceled
 	c.canceled = false
 	return was
-}
-
-// prack acknowledges a provisional response (RFC 3262 section 4).
-func (c *Call) prack(m *Message) {
-	h := []string{fmt.Sprintf("RAck: %s %s", m.Get("RSeq"), m.Get("CSeq"))}
-	body := ""
-	if c.p.Late && m.Body != "" {
-		body = c.SDP("sendrecv")
-		h = append(h, "Content-Type: application/sdp")
-		c.mu.Lock()
-		c.agreed = true
-		c.mu.Unlock()
-	}
-	c.Request("PRACK", h, body)
 }
 
 // raw sends a request of the dialog that gets no answer.
@@ -346,48 +298,6 @@ func (c *Call) Cancel() int {
 	return 0
 }
 
-// Reinvite offers a new session with this direction; "zero" is the hold of old: address
-// 0.0.0.0. It gives the status.
-func (c *Call) Reinvite(direction string) int {
-	c.mu.Lock()
-	c.version++
-	c.mu.Unlock()
-	sdp := c.SDP(direction)
-	if direction == "zero" {
-		sdp = strings.Replace(c.SDP("sendrecv"), "c=IN IP4 "+c.addr.Addr().String(), "c=IN IP4 0.0.0.0", 1)
-	}
-	res := c.Request("INVITE", []string{"Content-Type: application/sdp"}, sdp)
-	if res == nil {
-		return 0
-	}
-	if res.Status() >= 300 {
-		c.p.ackFailure(c.target, res)
-	}
-	return res.Status()
-}
-
-// Update offers by UPDATE (RFC 3311).
-func (c *Call) Update(direction string) int {
-	c.mu.Lock()
-	c.version++
-	c.mu.Unlock()
-	res := c.Request("UPDATE", []string{"Content-Type: application/sdp"}, c.SDP(direction))
-	if res == nil {
-		return 0
-	}
-	c.hear(res.Body)
-	return res.Status()
-}
-
-// Info sends a digit by INFO.
-func (c *Call) Info(digit byte) int {
-	res := c.Request("INFO", []string{"Content-Type: application/dtmf-relay"}, fmt.Sprintf("Signal=%c\r\nDuration=160\r\n", digit))
-	if res == nil {
-		return 0
-	}
-	return res.Status()
-}
-
 // Reply answers the INVITE that came.
 func (c *Call) Reply(status int, reason string, headers []string, body string) {
 	c.mu.Lock()
@@ -419,19 +329,9 @@ func (c *Call) repeat(m *Message) {
 	pause := 500 * time.Millisecond
 	for end := time.Now().Add(32 * time.Second); time.Now().Before(end); pause = min(2*pause, 4*time.Second) {
 		time.Sleep(pause)
-		c.p.mu.Lock()
-		closed := c.p.closed
-		c.p.mu.Unlock()
-		if c.Acks() > 0 || closed {
+		if c.Acks() > 0 || c.p.gone() {
 			return
 		}
 		c.p.send(m)
 	}
-}
-
-// Reason gives the Reason header that the call ended with.
-func (c *Call) Reason() string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.reason
 }

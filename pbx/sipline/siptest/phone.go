@@ -56,8 +56,9 @@ type Phone struct {
 }
 
 type pending struct {
-	res  []*Message
-	done bool // final
+	method string
+	res    []*Message
+	done   bool // final
 }
 
 // Start begins to read.
@@ -94,6 +95,7 @@ func (p *Phone) Close() {
 	if p.TCP != nil {
 		p.TCP.Close()
 	}
+	p.changed()
 }
 
 func (p *Phone) readPackets() {
@@ -166,7 +168,7 @@ func (p *Phone) take(m *Message) {
 		_, branch, _ := strings.Cut(m.Get("Via"), "branch=")
 		branch, _, _ = strings.Cut(branch, ";")
 		p.mu.Lock()
-		if t := p.pending[branch]; t != nil {
+		if t := p.pending[branch]; t != nil && t.method == m.Method() { // a CANCEL has its INVITE's branch
 			t.res = append(t.res, m)
 			t.done = t.done || m.Status() >= 200
 		}
@@ -182,6 +184,13 @@ func (p *Phone) take(m *Message) {
 	p.changed()
 }
 
+// gone tells whether it is off the network.
+func (p *Phone) gone() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.closed
+}
+
 // changed wakes who waits.
 func (p *Phone) changed() {
 	p.mu.Lock()
@@ -190,16 +199,16 @@ func (p *Phone) changed() {
 	p.mu.Unlock()
 }
 
-// Wait waits until cond holds, at most d; it tells whether it does.
+// Wait waits until cond holds, at most d and not after Close; it tells whether it does.
 func (p *Phone) Wait(d time.Duration, cond func() bool) bool {
 	limit := time.NewTimer(d)
 	defer limit.Stop()
 	for {
 		p.mu.Lock()
-		moved := p.moved
+		moved, closed := p.moved, p.closed
 		p.mu.Unlock()
-		if cond() {
-			return true
+		if ok := cond(); ok || closed {
+			return ok
 		}
 		select {
 		case <-moved:
@@ -239,7 +248,7 @@ func (p *Phone) Do(method, uri string, headers []string, body string) *Message {
 		m.Headers = append(m.Headers, "User-Agent: "+p.Agent)
 	}
 	m.Headers = append(m.Headers, "Content-Length: "+strconv.Itoa(len(body)))
-	t := &pending{}
+	t := &pending{method: method}
 	p.mu.Lock()
 	p.pending[branch] = t
 	c := p.calls[m.Get("Call-ID")]
@@ -254,7 +263,7 @@ func (p *Phone) Do(method, uri string, headers []string, body string) *Message {
 	pause := 500 * time.Millisecond
 	for end := time.Now().Add(32 * time.Second); time.Now().Before(end); pause = min(2*pause, 4*time.Second) {
 		p.send(m)
-		if p.Wait(pause, answered) || p.TCP != nil {
+		if p.Wait(pause, answered) || p.TCP != nil || p.gone() {
 			break
 		}
 	}
@@ -344,4 +353,10 @@ func (p *Phone) Traffic() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return strings.Join(p.Log, "\n")
+}
+
+// Ask sends a request, and again with credentials when it is challenged. headers is called
+// for each, and is to give each a CSeq of its own.
+func (p *Phone) Ask(method, uri string, headers func() []string, body string) *Message {
+	return p.authorized(method, uri, headers, body)
 }

@@ -14,40 +14,46 @@ import (
 
 // Sound is the RTP side of a call: it says a marker and hears those of others.
 type Sound struct {
-	conn    Conn
-	mu      sync.Mutex
-	to      netip.AddrPort
-	pt      byte
-	events  byte
-	say     float64 // Hz, 0 silence
-	ear     *ear.Ear
-	on      map[int]bool
-	digits  string
-	tones   []string
-	frame   board.Frame
-	fill    int
-	seq     uint16
-	ts      uint32
-	ssrc    uint32
-	phase   float64
-	ptime   time.Duration
-	drift   float64
-	tone    string // heard now
-	last    time.Time
-	digit   byte // being sent by RFC 4733
-	left    int  // packets of it
-	begins  bool // the first of them is to come
-	first   uint32
-	heardAt uint32 // timestamp of the last digit that came by RFC 4733
-	follow  func(time.Time, *board.Frame)
-	heard   func(marker int, on bool)
-	done    chan struct{}
-	once    sync.Once
+	conn     Conn
+	mu       sync.Mutex
+	to       netip.AddrPort
+	pt       byte
+	events   byte
+	say      float64 // Hz, 0 silence
+	ear      *ear.Ear
+	on       map[int]bool
+	since    map[int]time.Time // when each began
+	digits   string
+	tones    []string
+	frame    board.Frame
+	fill     int
+	seq      uint16
+	ts       uint32
+	ssrc     uint32
+	phase    float64
+	eventsIn byte
+	ptime    time.Duration
+	drift    float64
+	tone     string // heard now
+	last     time.Time
+	digit    byte // being sent by RFC 4733
+	left     int  // packets of it
+	begins   bool // the first of them is to come
+	first    uint32
+	heardAt  uint32 // timestamp of the last digit that came by RFC 4733
+	halted   bool   // sends nothing
+	click    bool   // at the head of the next packet
+	clicked  time.Time
+	follow   func(time.Time, *board.Frame)
+	heard    func(marker int, on bool)
+	done     chan struct{}
+	once     sync.Once
 
 	Received int            // packets
 	From     netip.AddrPort // of the last
 	Payloads map[byte]int   // packets by payload type
 	Gaps     int            // sequence numbers missing
+	Voices   map[int]int    // how often each marker began
 	Events   int            // digits that came by RFC 4733
 	lastSeq  uint16
 	SSRCs    map[uint32]int
@@ -64,7 +70,7 @@ var Markers = func() (l []float64) {
 }()
 
 func newSound(p *Phone, conn Conn, ssrc uint32) *Sound {
-	s := &Sound{heard: p.Heard, conn: conn, ssrc: ssrc, ptime: p.PTime, drift: p.Drift, ear: ear.New(p.Tones, Markers), on: map[int]bool{}, done: make(chan struct{}),
+	s := &Sound{heard: p.Heard, conn: conn, ssrc: ssrc, ptime: p.PTime, eventsIn: p.Events, drift: p.Drift, ear: ear.New(p.Tones, Markers), on: map[int]bool{}, since: map[int]time.Time{}, Voices: map[int]int{}, done: make(chan struct{}),
 		Payloads: map[byte]int{}, SSRCs: map[uint32]int{}, began: time.Now()}
 	if p.Marker >= 0 {
 		s.say = Markers[p.Marker]
@@ -100,32 +106,25 @@ func (s *Sound) Close() {
 	})
 }
 
-// stopped is how long no sound may come until nothing is heard.
-const stopped = 200 * time.Millisecond
-
-// Tone gives the name of the tone that is heard now, or "".
-func (s *Sound) Tone() string {
+// Click puts one loud sample at the head of the next packet.
+func (s *Sound) Click() {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if time.Since(s.last) > stopped {
-		return ""
-	}
-	return s.tone
+	s.click, s.clicked = true, time.Time{}
+	s.mu.Unlock()
 }
 
-// Follow calls f with each frame heard from now on, in order; nil ends that.
-func (s *Sound) Follow(f func(at time.Time, frame *board.Frame)) {
+// Clicked gives when the packet with the last click went; zero, not yet.
+func (s *Sound) Clicked() time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.follow = f
+	return s.clicked
 }
 
-// Gapped gives how many sequence numbers were missing or out of order, and how many
-// streams came.
-func (s *Sound) Gapped() (gaps, streams int) {
+// Stop ceases to send anything, or begins again.
+func (s *Sound) Stop(on bool) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.Gaps, len(s.SSRCs)
+	s.halted = on
+	s.mu.Unlock()
 }
 
 // Speak says the marker again after Mute.
@@ -133,31 +132,6 @@ func (s *Sound) Speak(marker int) {
 	s.mu.Lock()
 	s.say = Markers[marker]
 	s.mu.Unlock()
-}
-
-// Hears tells whether the marker is heard now.
-func (s *Sound) Hears(marker int) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.on[marker] && time.Since(s.last) <= stopped
-}
-
-// Digits gives the digits heard in the sound so far.
-func (s *Sound) Digits() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.digits
-}
-
-// Stat gives the packets received and their payload types.
-func (s *Sound) Stat() (received int, payloads map[byte]int, from netip.AddrPort) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	m := map[byte]int{}
-	for k, v := range s.Payloads {
-		m[k] = v
-	}
-	return s.Received, m, s.From
 }
 
 // Press sends a digit by RFC 4733 from the next packet on: 100 ms.
@@ -186,9 +160,9 @@ func (s *Sound) send() {
 		s.mu.Lock()
 		var b [12 + 60*8]byte
 		n := s.packet(b[:])
-		to := s.to
+		to, halted := s.to, s.halted
 		s.mu.Unlock()
-		if to.Port() != 0 {
+		if to.Port() != 0 && !halted {
 			s.conn.WriteToUDPAddrPort(b[:n], to)
 		}
 	}
@@ -228,6 +202,10 @@ func (s *Sound) packet(b []byte) int {
 		}
 		b[12+i] = law.Encode(v)
 	}
+	if s.click {
+		b[12] = law.Encode(20000)
+		s.click, s.clicked = false, time.Now()
+	}
 	return 12 + samples
 }
 
@@ -238,66 +216,4 @@ func indexByte(s string, c byte) int {
 		}
 	}
 	return -1
-}
-
-func (s *Sound) receive() {
-	var b [2048]byte
-	for {
-		n, from, err := s.conn.ReadFromUDPAddrPort(b[:])
-		if err != nil {
-			return
-		}
-		if n < 12 {
-			continue
-		}
-		s.mu.Lock()
-		pt := b[1] & 0x7f
-		seq := binary.BigEndian.Uint16(b[2:])
-		if s.Received > 0 && seq != s.lastSeq+1 {
-			s.Gaps++
-		}
-		s.lastSeq = seq
-		s.Received++
-		s.From = from
-		s.Payloads[pt]++
-		s.SSRCs[binary.BigEndian.Uint32(b[8:])]++
-		if len(s.Times) < 1000 {
-			s.Times = append(s.Times, time.Since(s.began))
-		}
-		if law, ok := g711.ForPayloadType(pt); ok {
-			s.last = time.Now()
-			for _, c := range b[12:n] {
-				s.frame[s.fill] = law.Decode(c)
-				if s.fill++; s.fill == len(s.frame) {
-					s.fill = 0
-					if s.follow != nil {
-						s.follow(time.Now(), &s.frame)
-					}
-					for _, e := range s.ear.Hear(time.Now(), &s.frame) {
-						switch e.Kind {
-						case ear.MarkerOn, ear.MarkerOff:
-							s.on[e.Marker] = e.Kind == ear.MarkerOn
-							if s.heard != nil {
-								s.heard(e.Marker, e.Kind == ear.MarkerOn)
-							}
-						case ear.Digit:
-							s.digits += e.Name
-						case ear.ToneOn:
-							s.tones, s.tone = append(s.tones, e.Name), e.Name
-						case ear.ToneOff:
-							s.tone = ""
-						}
-					}
-				}
-			}
-		} else if n >= 16 && s.events != 0 && pt == s.events && b[13]&0x80 != 0 {
-			ts := binary.BigEndian.Uint32(b[4:])
-			if ts != s.heardAt || s.Events == 0 {
-				s.digits += string("0123456789*#ABCD"[b[12]&15])
-				s.heardAt = ts
-				s.Events++
-			}
-		}
-		s.mu.Unlock()
-	}
 }

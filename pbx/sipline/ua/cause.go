@@ -10,14 +10,14 @@ import (
 )
 
 // CauseOf gives the Q.850 cause of a SIP status from 400 to 699 (RFC 3398 section
-// 8.2.6.1); of 3xx, which the box does not follow, it is that of an unknown place.
+// 8.2.6.1); of 3xx, which the box does not follow, it is that of a user who is not there.
 func CauseOf(status int) pbx.Cause {
 	if c, ok := causes[status]; ok {
 		return c
 	}
 	switch status / 100 {
 	case 3:
-		return pbx.Unallocated
+		return pbx.NoUserResponding
 	case 4, 6:
 		return pbx.InterworkingOrNone
 	case 5:

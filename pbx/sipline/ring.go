@@ -1,0 +1,121 @@
+package sipline
+
+import (
+	"strings"
+
+	"github.com/emiago/sipgo/sip"
+
+	"sotto/pbx"
+	"sotto/pbx/sipline/ua"
+)
+
+// Ring rings the telephones of a user. It implements [pbx.Phones].
+func (s *Server) Ring(i pbx.Invite) pbx.Remote {
+	c := &call{s: s, user: i.User}
+	s.order(func() { s.ring(c, i) })
+	return c
+}
+
+func (s *Server) ring(c *call, i pbx.Invite) {
+	if c.released {
+		return
+	}
+	n := s.numbers.Load()
+	u := n.User(i.User)
+	targets := s.reg.Contacts(s.now, i.User)
+	if u == nil || len(targets) == 0 {
+		s.tell(c, pbx.PhoneEvent{Kind: pbx.PhoneRefuses, Cause: pbx.NoUserResponding})
+		return
+	}
+	if len(s.ports) >= s.cfg.MaxCalls {
+		s.tell(c, pbx.PhoneEvent{Kind: pbx.PhoneRefuses, Cause: pbx.Congestion})
+		return
+	}
+	if peer := s.ports[i.Peer]; peer != nil {
+		c.offered = peer.offered
+	}
+	if err := c.open(targets[0].Flow); err != nil {
+		s.notes.note("no sound for a call", err.Error())
+		s.tell(c, pbx.PhoneEvent{Kind: pbx.PhoneRefuses, Cause: pbx.Congestion})
+		return
+	}
+	for _, t := range targets {
+		b := &branch{call: c, flow: t.Flow}
+		b.talk.init(c, b)
+		local := s.sentBy(b.flow)
+		host, port := hostOf(local.Addr()), int(local.Port())
+		to := ua.Call{Target: t.URI, Route: routeOf(t.Binding.Path), Name: i.Name,
+			To:   sip.Uri{Scheme: "sip", User: ua.EscapeUser(string(u.Ext)), Host: host, Port: port},
+			From: sip.Uri{Scheme: "sip", User: ua.EscapeUser(callerOf(i.From)), Host: host, Port: port}}
+		b.leg = ua.NewClient(s.now, s.legConfig(b), to)
+		c.branches = append(c.branches, b)
+		s.adopt(b)
+	}
+	for _, b := range c.branches {
+		s.act(b)
+	}
+}
+
+// callerOf is what a telephone shows and may call back.
+func callerOf(p pbx.Party) string {
+	if p.Ext != "" {
+		return string(p.Ext)
+	}
+	return "anonymous"
+}
+
+// refused: a telephone does not take the call. The others ring on, unless it spoke for
+// all (6xx).
+func (s *Server) refused(b *branch, e ua.Event) {
+	c := b.call
+	if c.winner != nil {
+		return
+	}
+	if c.refused == 0 || worth(e.Cause) > worth(c.refused) {
+		c.refused = e.Cause
+	}
+	all := e.Status >= 600
+	for _, o := range c.branches {
+		if o == b || o.over || o.leg.State() == ua.Gone || o.talk.refused {
+			continue
+		}
+		if !all {
+			b.talk.refused = true
+			return
+		}
+		o.leg.Hangup(s.now, ua.Elsewhere)
+		s.act(o)
+	}
+	cause := c.refused
+	if all {
+		cause = e.Cause
+	}
+	s.tell(c, pbx.PhoneEvent{Kind: pbx.PhoneRefuses, Cause: cause, All: all})
+}
+
+// worth orders reasons: what says most of the person counts.
+func worth(c pbx.Cause) int {
+	switch c {
+	case pbx.Rejected:
+		return 3
+	case pbx.UserBusy:
+		return 2
+	case pbx.NoAnswerFromUser, pbx.NoUserResponding:
+		return 1
+	}
+	return 0
+}
+
+// routeOf gives the route set that a registration's Path makes (RFC 3327 section 5.3).
+func routeOf(path []string) (l []sip.Uri) {
+	for _, p := range path {
+		if _, rest, ok := strings.Cut(p, "<"); ok {
+			p, _, _ = strings.Cut(rest, ">")
+		}
+		var u sip.Uri
+		if sip.ParseUri(p, &u) == nil {
+			l = append(l, u)
+		}
+	}
+	return l
+}
