@@ -203,9 +203,13 @@ func (b *box) post(e pbx.Event) bool {
 		far = b.sip.Ring(pbx.Invite{User: u.ID, From: pbx.Party{User: p.User, Ext: caller.Ext}, Name: caller.Name, Peer: p.Leg.Port()})
 		b.pairs[p.Leg], b.pairs[far] = far, p.Leg
 	case pbx.PhoneRings:
-		far.Ring()
+		if far != nil { // else it is late
+			far.Ring()
+		}
 	case pbx.PhoneAnswers:
-		far.Answer(p.Leg.Port())
+		if far != nil {
+			far.Answer(p.Leg.Port())
+		}
 	case pbx.PhoneRefuses, pbx.PhoneHangsUp:
 		b.release(p.Leg, p.Cause)
 		if far != nil {

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"sotto/pbx/sipline/edge"
 	"sotto/pbx/sipline/wire"
 )
 
@@ -19,9 +20,23 @@ type knownKey struct {
 type knownSet struct {
 	mu sync.RWMutex
 	m  map[knownKey]int
+	at map[netip.Addr]int // keys at an address
 }
 
-func (k *knownSet) init() { k.m = map[knownKey]int{} }
+func (k *knownSet) init() { k.m, k.at = map[knownKey]int{}, map[netip.Addr]int{} }
+
+// standing tells the limiter who sends from there.
+func (k *knownSet) standing(key knownKey) edge.Standing {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	switch {
+	case k.m[key] > 0:
+		return edge.Known
+	case k.at[key.addr.Addr()] > 0:
+		return edge.Near
+	}
+	return edge.Stranger
+}
 
 func (k *knownSet) has(key knownKey) bool {
 	k.mu.RLock()
@@ -33,8 +48,17 @@ func (k *knownSet) has(key knownKey) bool {
 func (k *knownSet) add(key knownKey, n int) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	before := k.m[key]
 	if k.m[key] += n; k.m[key] <= 0 {
 		delete(k.m, key)
+	}
+	if is := k.m[key] > 0; is != (before > 0) {
+		a := key.addr.Addr()
+		if is {
+			k.at[a]++
+		} else if k.at[a]--; k.at[a] == 0 {
+			delete(k.at, a)
+		}
 	}
 }
 

@@ -34,12 +34,12 @@ func (s *Server) readPackets(ctx context.Context) {
 			continue
 		}
 		flow := wire.Flow{Proto: wire.UDP, Local: local, Remote: unmap(from)}
-		known := s.known.has(knownKey{wire.UDP, flow.Remote})
-		if !s.limiter.Allow(time.Now(), flow.Remote, known) {
+		who := s.known.standing(knownKey{wire.UDP, flow.Remote})
+		if !s.limiter.Allow(time.Now(), flow.Remote, who) {
 			s.count.limited.Add(1)
 			continue
 		}
-		s.take(check, buf[:n], flow, known)
+		s.take(check, buf[:n], flow, who == edge.Known)
 	}
 }
 

@@ -64,8 +64,12 @@ func (s *Server) readStream(c *conn) {
 				break
 			}
 			heard, half = true, time.Time{}
+			who := edge.Near // no address of a connection is invented: it is charged to that alone
 			known := s.conns.isKnown(c) || s.known.has(knownKey{wire.TCP, c.flow.Remote})
-			if !s.limiter.Allow(time.Now(), c.flow.Remote, known) {
+			if known {
+				who = edge.Known
+			}
+			if !s.limiter.Allow(time.Now(), c.flow.Remote, who) {
 				s.count.limited.Add(1)
 				if ferr != nil {
 					return

@@ -25,8 +25,9 @@ type Config struct {
 //
 // Of a flood of 20,000 a second from one source 100 a second are read; of one from 10,000
 // invented sources 1,000 a second: at some 20 µs each, challenge and all, 2 % of a core.
-// While the latter lasts, a telephone that comes back shares these 1,000 with it, and gets
-// in by repeating itself. A known neighbour may fill the lines with calls many times over;
+// While the latter lasts, a telephone that nobody knows shares these 1,000 with it, and
+// gets in by repeating itself; one that comes back at another port of the address that it
+// had does not ([Near]). A known neighbour may fill the lines with calls many times over;
 // one whose address is forged takes 4 % of a core.
 //
 // A load generator that is one source of thousands of telephones needs higher rates.
@@ -52,6 +53,7 @@ type Limiter struct {
 	mu        sync.Mutex
 	base      time.Time // of the first call; times are counted from it
 	strangers table
+	near      table
 	known     table
 	all       rate   // of all strangers together
 	spent     bucket // of theirs
@@ -123,17 +125,32 @@ func NewLimiter(cfg Config) *Limiter {
 	return &Limiter{
 		seed:      maphash.MakeSeed(),
 		strangers: table{newRate(cfg.Source, cfg.SourceBurst), make([]entry, strangerSets*ways)},
+		near:      table{newRate(cfg.Source, cfg.SourceBurst), make([]entry, knownSets*ways)},
 		known:     table{newRate(cfg.Known, cfg.KnownBurst), make([]entry, knownSets*ways)},
 		all:       newRate(cfg.Strangers, cfg.StrangersBurst),
 	}
 }
 
+// Standing is what the caller knows of a source.
+type Standing uint8
+
+const (
+	Stranger Standing = iota
+
+	// Near: a registered telephone, a trunk or a dialog is at the address, at another
+	// port: perhaps the same telephone, started anew. All ports of the address share an
+	// allowance of the size of a stranger's, of which no other address can take.
+	Near
+
+	// Known: the exact address and port are theirs. Each has an allowance of its own.
+	Known
+)
+
 // Allow takes one message from the allowance of its source and tells whether it may be
-// read. known is the caller's word that the exact address and port are those of a
-// registered telephone, of a trunk, or of a dialog: such a neighbour has an allowance of
-// its own, and strangers cannot take of it, whatever their number and addresses.
-func (l *Limiter) Allow(now time.Time, from netip.AddrPort, known bool) bool {
-	if !known {
+// read. Strangers share one allowance beside their own, and cannot take of the others',
+// whatever their number and addresses.
+func (l *Limiter) Allow(now time.Time, from netip.AddrPort, who Standing) bool {
+	if who != Known {
 		from = source(from.Addr())
 	}
 	hash := maphash.Comparable(l.seed, from)
@@ -143,8 +160,11 @@ func (l *Limiter) Allow(now time.Time, from netip.AddrPort, known bool) bool {
 		l.base = now
 	}
 	t := int64(now.Sub(l.base)) + 1 // so that a bucket that was never used is full
-	if known {
+	switch who {
+	case Known:
 		return l.take(&l.known, hash, from, t, &l.counts.Known)
+	case Near:
+		return l.take(&l.near, hash, from, t, &l.counts.Source)
 	}
 	if l.spent.empty(l.all, t) {
 		l.counts.Strangers++

@@ -22,7 +22,7 @@ func TestLimiterSource(t *testing.T) {
 	a := netip.MustParseAddrPort("192.0.2.1:5060")
 	count := func(at time.Duration, from netip.AddrPort, n int) (ok int) {
 		for range n {
-			if l.Allow(t0.Add(at), from, false) {
+			if l.Allow(t0.Add(at), from, Stranger) {
 				ok++
 			}
 		}
@@ -50,7 +50,7 @@ func TestLimiterSource(t *testing.T) {
 			t.Errorf("%s from %s: %d, want %d", row.at, row.from, got, row.want)
 		}
 	}
-	if !l.Allow(t0, a, true) {
+	if !l.Allow(t0, a, Known) {
 		t.Error("a neighbour shares with the strangers of its address")
 	}
 	if c := l.Counts(); c.Source == 0 || c.Strangers != 0 || c.Known != 0 {
@@ -69,16 +69,16 @@ func TestLimiterFlood(t *testing.T) {
 	for ms := range seconds * 1000 {
 		now := t0.Add(time.Duration(ms) * time.Millisecond)
 		for range 20 {
-			if l.Allow(now, one, false) {
+			if l.Allow(now, one, Stranger) {
 				fromOne++
 			}
 		}
 		for n := range 5 {
-			if l.Allow(now, spoofed((ms*5+n)%10000), false) {
+			if l.Allow(now, spoofed((ms*5+n)%10000), Stranger) {
 				fromMany++
 			}
 		}
-		if ms%10 == 0 && l.Allow(now, phone, true) {
+		if ms%10 == 0 && l.Allow(now, phone, Known) {
 			fromPhone++
 		}
 	}
@@ -101,7 +101,7 @@ func TestLimiterReboot(t *testing.T) {
 	for floor := range 4 {
 		from := netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(floor)}), 1024)
 		for n := range 50 * 16 {
-			if !l.Allow(t0.Add(time.Duration(n)*time.Millisecond), from, false) {
+			if !l.Allow(t0.Add(time.Duration(n)*time.Millisecond), from, Stranger) {
 				t.Fatalf("floor %d: message %d is refused", floor, n)
 			}
 		}
@@ -113,12 +113,12 @@ func TestLimiterRemembersWhoFloods(t *testing.T) {
 	l := NewLimiter(Config{Source: 1, SourceBurst: 10})
 	bad := netip.MustParseAddrPort("192.0.2.1:1")
 	for range 10 {
-		l.Allow(t0, bad, false)
+		l.Allow(t0, bad, Stranger)
 	}
 	for n := range 400_000 {
-		l.Allow(t0, spoofed(n), false)
+		l.Allow(t0, spoofed(n), Stranger)
 	}
-	if l.Allow(t0, bad, false) {
+	if l.Allow(t0, bad, Stranger) {
 		t.Error("forgot it")
 	}
 	if c := l.Counts(); c.Evicted < 300_000 {
@@ -131,7 +131,7 @@ func TestLimiterKnown(t *testing.T) {
 	l := NewLimiter(Config{Known: 1, KnownBurst: 2, Source: 1})
 	for port := range uint16(100) {
 		from := netip.AddrPortFrom(netip.MustParseAddr("192.0.2.1"), 1024+port)
-		if !l.Allow(t0, from, true) || !l.Allow(t0, from, true) || l.Allow(t0, from, true) {
+		if !l.Allow(t0, from, Known) || !l.Allow(t0, from, Known) || l.Allow(t0, from, Known) {
 			t.Fatalf("port %d", from.Port())
 		}
 	}
@@ -143,7 +143,7 @@ func TestLimiterKnown(t *testing.T) {
 func TestLimiterWithoutLimits(t *testing.T) {
 	l := NewLimiter(Config{})
 	for range 100_000 {
-		if !l.Allow(t0, spoofed(1), false) || !l.Allow(t0, spoofed(1), true) {
+		if !l.Allow(t0, spoofed(1), Stranger) || !l.Allow(t0, spoofed(1), Known) {
 			t.Fatal("refused")
 		}
 	}
@@ -155,7 +155,7 @@ func TestLimiterDoesNotAllocate(t *testing.T) {
 	if a := testing.AllocsPerRun(1000, func() {
 		n++
 		now = now.Add(time.Millisecond)
-		l.Allow(now, spoofed(n), n%2 == 0)
+		l.Allow(now, spoofed(n), Standing(n%3))
 	}); a > 0 {
 		t.Errorf("%v allocations", a)
 	}
@@ -170,7 +170,7 @@ func TestLimiterFromManyReaders(t *testing.T) {
 		wg.Go(func() {
 			ok := 0
 			for range 500 {
-				if l.Allow(t0, spoofed(1), false) {
+				if l.Allow(t0, spoofed(1), Stranger) {
 					ok++
 				}
 			}
@@ -195,8 +195,33 @@ func BenchmarkLimiter(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				n++
-				l.Allow(t0.Add(time.Duration(n)*50*time.Microsecond), spoofed(n%row.sources), false)
+				l.Allow(t0.Add(time.Duration(n)*50*time.Microsecond), spoofed(n%row.sources), Stranger)
 			}
 		})
+	}
+}
+
+// TestNear: other ports of a telephone's address are out of reach of strangers, and share
+// one allowance.
+func TestNear(t *testing.T) {
+	l := NewLimiter(Config{Source: 10, SourceBurst: 5, Strangers: 10, StrangersBurst: 5, Known: 10, KnownBurst: 5})
+	for n := range 100 {
+		l.Allow(t0, spoofed(n), Stranger)
+	}
+	if l.Allow(t0, spoofed(1000), Stranger) {
+		t.Fatal("strangers have no limit together")
+	}
+	host := spoofed(2000)
+	let := 0
+	for port := range uint16(20) {
+		if l.Allow(t0, netip.AddrPortFrom(host.Addr(), 40000+port), Near) {
+			let++
+		}
+	}
+	if let != 5 {
+		t.Errorf("%d let in, want the burst of one source", let)
+	}
+	if !l.Allow(t0, host, Known) {
+		t.Error("the telephone itself pays for its address")
 	}
 }
