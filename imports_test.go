@@ -52,6 +52,7 @@ var rooms = []struct {
 	{"pbx/sipline/ua", []string{"pbx", "pbx/table"}, []string{"github.com/emiago/sipgo/sip"}, "pure; one INVITE usage"},
 	{"pbx/sipline/sdp", []string{}, nil, "pure"},
 	{"pbx/sipline/siptest", []string{"board", "board/sim/ear", "pbx/media/g711"}, nil, "an independent judge of SIP and RTP: it shares no code with them but the codec; for tests only"},
+	{"neighbours", []string{}, nil, "tries the box with programs that nobody here wrote; tests alone"},
 	{"bench", []string{}, nil, "measures a PBX from outside, so it knows none"},
 	{"pbx/scene", []string{"board/sim", "pbx/country", "pbx/media/tone"}, nil, "tells the simulator what a country is"},
 	{"pbx/pbxtest", []string{"board", "pbx"}, nil, "runs the exchange on the simulated board; for tests only"},

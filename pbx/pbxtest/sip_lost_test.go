@@ -297,3 +297,39 @@ func TestSessionTimers(t *testing.T) {
 		}
 	})
 }
+
+// TestAway: a telephone that lost its power stays registered for a while. Who calls is not
+// left listening to nothing; another of the same user rings and decides.
+func TestAway(t *testing.T) {
+	sipOffice(t, func(t *testing.T, o *Office) {
+		dead := registered(t, o, "201")
+		dead.Close()
+		o.Do(t, "101 lifts", "101 hears dial", "101 dials 201", "101 hears congestion within 9s", "101 hangs up")
+		a := registered(t, o, "202")
+		c := a.Call("201")
+		if !c.Ended(9 * second) {
+			t.Fatalf("not told: %v", c.Statuses())
+		}
+		if s, _, _ := c.State(); s != 480 {
+			t.Errorf("told %d", s)
+		}
+		b := registered(t, o, "201") // at another port
+		n := len(b.Calls())
+		c = a.Call("201")
+		in := b.Incoming(n, second)
+		if in == nil {
+			t.Fatal("the other does not ring")
+		}
+		time.Sleep(20 * second)
+		if _, _, ended := c.State(); ended {
+			t.Fatal("the one that is away ended the call")
+		}
+		in.Hang()
+		if !c.Ended(second) {
+			t.Error("what it said is not told")
+		}
+		if s, _, _ := c.State(); s != 486 {
+			t.Errorf("told %d", s)
+		}
+	})
+}

@@ -20,6 +20,7 @@ type branch struct {
 	talk    talk
 	clients map[ua.Client]txn.Client
 	over    bool
+	giveUp  time.Time // of one that is to ring: when it counts as away; zero once it was heard of
 
 	due   time.Time // in the due list
 	place int
@@ -68,7 +69,11 @@ func (s *Server) act(b *branch) {
 		}
 	}
 	if !b.over {
-		s.due.set(b, b.leg.Deadline())
+		d := b.leg.Deadline()
+		if !b.giveUp.IsZero() && (d.IsZero() || b.giveUp.Before(d)) {
+			d = b.giveUp
+		}
+		s.due.set(b, d)
 	}
 }
 

@@ -15,6 +15,7 @@ func (s *Server) arrive(a arrival) {
 		s.request(a.req, a.flow)
 	} else if id, ok := s.txn.Response(s.now, a.res, a.flow); ok {
 		if c, ok := s.clients[id]; ok {
+			c.b.giveUp = time.Time{} // it is there
 			c.b.leg.Response(s.now, a.res, c.c)
 			s.act(c.b)
 		}
@@ -90,6 +91,9 @@ func (s *Server) expire() {
 		b := s.due.next(s.now)
 		if b == nil {
 			break
+		}
+		if !b.giveUp.IsZero() && !b.giveUp.After(s.now) {
+			s.away(b)
 		}
 		b.leg.Expire(s.now)
 		s.act(b)

@@ -2,6 +2,7 @@ package sipline
 
 import (
 	"strings"
+	"time"
 
 	"github.com/emiago/sipgo/sip"
 
@@ -40,7 +41,7 @@ func (s *Server) ring(c *call, i pbx.Invite) {
 		return
 	}
 	for _, t := range targets {
-		b := &branch{call: c, flow: t.Flow}
+		b := &branch{call: c, flow: t.Flow, giveUp: s.now.Add(awayAfter)}
 		b.talk.init(c, b)
 		local := s.sentBy(b.flow)
 		host, port := hostOf(local.Addr()), int(local.Port())
@@ -62,6 +63,22 @@ func callerOf(p pbx.Party) string {
 		return string(p.Ext)
 	}
 	return "anonymous"
+}
+
+// awayAfter is how long a telephone may take to say anything at all to an INVITE. One that
+// is there answers within milliseconds; one that lost its power stays registered for up to
+// an hour, and who calls must not listen to nothing until timer B ends. The INVITE has by
+// then been sent five times (RFC 3261 section 17.1.1.2).
+const awayAfter = 8 * time.Second
+
+// away: a telephone that is to ring says nothing.
+func (s *Server) away(b *branch) {
+	b.giveUp = time.Time{}
+	if b.call.winner == nil && !b.call.released {
+		s.refused(b, ua.Event{Status: 408, Cause: pbx.NoUserResponding})
+	}
+	b.leg.Hangup(s.now, pbx.NoUserResponding)
+	b.talk.refused = true
 }
 
 // refused: a telephone does not take the call. The others ring on, unless it spoke for

@@ -222,7 +222,7 @@ func (s *Session) Quality() Quality {
 func (s *Session) Read(f *board.Frame) {
 	now := s.ports.now()
 	s.mu.Lock()
-	if !s.wanted || now-s.read > unheeded {
+	if !s.wanted || now-s.read > unheard { // what was pressed before a hold is not heard after it
 		s.keys.forget()
 		s.tell()
 	}
