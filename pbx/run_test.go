@@ -133,7 +133,7 @@ func TestCrashTells(t *testing.T) {
 				t.Errorf("the log does not say %q:\n%s", want, log.String())
 			}
 		}
-		if strings.Contains(log.String(), "103") {
+		if told, _, _ := strings.Cut(log.String(), " stack="); strings.Contains(told, "103") { // a stack is full of addresses
 			t.Errorf("the log holds digits:\n%s", log.String())
 		}
 	})
