@@ -60,7 +60,7 @@ speech: ## an hour of synthetic speech for the talk-off test, in tmp/speech
 	@sh scripts/speech.sh $(SPEECH)
 
 packages: ## install what the tests need from Debian
-	@sh scripts/packages.sh espeak-ng flite festival festvox-kallpc16k sox qemu-user-static gcc libc6-dev baresip-core sip-tester
+	@sh scripts/packages.sh espeak-ng flite festival festvox-kallpc16k sox qemu-user-static gcc libc6-dev baresip-core sip-tester iproute2
 
 golden: ## write golden files anew; read the change before you commit it
 	$(GO) test ./pbx ./pbx/analog ./pbx/country ./pbx/sipline/txn ./pbx/sipline/ua ./pbx/table -update

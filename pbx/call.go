@@ -2,7 +2,6 @@ package pbx
 
 import (
 	"slices"
-	"strings"
 	"time"
 
 	"sotto/pbx/analog"
@@ -71,7 +70,7 @@ func (s *Switch) dialTimeout(l *leg, _ legArg) {
 func (s *Switch) dialWhole(l *leg, _ legArg) {
 	r := plan.Route{Kind: plan.Unobtainable}
 	if _, err := number.Parse(string(l.digits)); err == nil {
-		l.digits = slices.DeleteFunc(l.digits, func(c byte) bool { return strings.IndexByte(" .-/()", c) >= 0 }) // signs for the eye
+		l.digits = []byte(plan.Digits(string(l.digits)))
 		r = l.numbers.Route(string(l.digits))
 	} else {
 		l.digits = l.digits[:0] // no number at all
@@ -182,25 +181,12 @@ func (s *Switch) refused(b *leg, a legArg) {
 	if i := slices.Index(c.ringing, b); i >= 0 {
 		c.ringing = slices.Delete(c.ringing, i, i+1)
 	}
-	if c.refused == 0 || worth(a.cause) > worth(c.refused) {
+	if c.refused == 0 || a.cause.Telling() > c.refused.Telling() {
 		c.refused = a.cause
 	}
 	if a.all || len(c.ringing) == 0 {
 		s.fail(c.caller, refusal(c.refused), c.refused)
 	}
-}
-
-// worth orders the reasons of several telephones: what says most of the person counts.
-func worth(c Cause) int {
-	switch c {
-	case Rejected:
-		return 3
-	case UserBusy:
-		return 2
-	case NoAnswerFromUser, NoUserResponding:
-		return 1
-	}
-	return 0
 }
 
 func refusal(c Cause) Outcome {

@@ -37,3 +37,17 @@ func (c Cause) String() string {
 	}
 	return fmt.Sprintf("cause %d", uint8(c))
 }
+
+// Telling orders the reasons of several telephones that refuse one call: the one that says
+// most of the person counts.
+func (c Cause) Telling() int {
+	switch c {
+	case Rejected:
+		return 3
+	case UserBusy:
+		return 2
+	case NoAnswerFromUser, NoUserResponding:
+		return 1
+	}
+	return 0
+}

@@ -31,7 +31,7 @@
 //   - one storage writer: storage.Store.Run
 //   - one writer of the log: cmd/sotto
 //   - one SIP loop: sipline.Server.Run; one reader of its UDP socket, one that accepts
-//     connections, two a connection (reader, writer)
+//     connections, two a connection (reader, writer), one that opens a connection
 //   - two a session of media/rtpport: a reader of RTP, and one of RTCP that sends the reports
 //   - in the simulator: one reader of its words, one printer, one that tells of records
 package pbx

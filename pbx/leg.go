@@ -150,7 +150,7 @@ func init() {
 			gone,
 		}},
 		legRow{State: Alerting, Limit: "the caller's; own recall: the office's ringing time", Moves: legMoves{
-			{On: GotAnswer, Do: (*Switch).answer, Next: []LegState{Talking}},
+			{On: GotAnswer, Do: (*Switch).answer, Next: []LegState{Talking, Held}, Note: "Held, on one's own recall, when the other end holds as well"},
 			{On: FarLeft, Do: (*Switch).stopAlerting, Next: []LegState{Gone}},
 			{On: GotTimeout, Do: (*Switch).recallOver, Next: []LegState{Gone}, Note: "own recall only"},
 			{On: GotHangUp, Do: (*Switch).alertFailed, Next: []LegState{Gone}, Note: "the port failed"},

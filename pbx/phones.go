@@ -70,22 +70,8 @@ type PhoneEvent struct {
 	Urgent  bool        // PhoneCalls: to an emergency number, so [Switch.Post] always takes it
 }
 
-// Quality is how the sound of one leg was, as the box received it, and as the telephone
-// reported what it received. It names nobody.
-type Quality struct {
-	Codec     string        // "PCMA"
-	Packets   uint64        // received
-	Lost      uint64        // of those sent, by sequence number
-	Late      uint64        // came too late to be heard
-	Jitter    time.Duration // interarrival jitter at the end (RFC 3550 section 6.4.1)
-	RoundTrip time.Duration // by RTCP, 0 if not known
-	FarLost   float64       // share of what the box sent that the telephone missed, 0 to 1; by RTCP
-	FarJitter time.Duration // as the telephone reported it
-	MOS       float64       // estimated, 1 to 4.5 (ITU-T G.107), of what the box received
-	Relayed   bool          // the packets went straight through
-	Intruders uint64        // packets from where nothing was to come from; dropped
-	Concealed time.Duration // sound made up for what was lost or late
-}
+// Quality is how the sound of one leg was.
+type Quality = media.Quality
 
 // Secret is what the box keeps of the secret that a user's SIP telephones log in with:
 // the digest of name, realm and secret for each algorithm (RFC 7616 section 3.4.2). It

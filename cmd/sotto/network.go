@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -17,6 +18,7 @@ import (
 	"sotto/pbx"
 	"sotto/pbx/media"
 	"sotto/pbx/media/rtpport"
+	"sotto/pbx/plan"
 	"sotto/pbx/sipline"
 	"sotto/pbx/sipline/auth"
 	"sotto/pbx/sipline/edge"
@@ -29,13 +31,14 @@ type sipFlags struct {
 	from, to  uint16         // ports of RTP
 	unlimited bool
 	secrets   string // file
+	renew     string // extension that is to have a new secret
 }
 
-// parseSIP reads -sip and -rtp.
+// parse reads -sip and -rtp.
 func (f *sipFlags) parse(addr, ports string) error {
 	if addr != "off" {
 		a, err := netip.ParseAddrPort(addr)
-		if err != nil || a.Port() == 0 {
+		if err != nil || a.Port() == 0 || a.Addr().IsMulticast() {
 			return errors.New("-sip: say an address of this machine with a port, such as 192.0.2.1:5060, or off")
 		}
 		f.addr = a
@@ -43,8 +46,8 @@ func (f *sipFlags) parse(addr, ports string) error {
 	from, to, ok := strings.Cut(ports, "-")
 	a, err1 := strconv.ParseUint(from, 10, 16)
 	b, err2 := strconv.ParseUint(to, 10, 16)
-	if !ok || err1 != nil || err2 != nil || a < 1024 || a+4*reserved > b {
-		return errors.New("-rtp: say the first and the last port, 32 of them at the least, such as 10000-11999")
+	if !ok || err1 != nil || err2 != nil || a < 1024 || b < a || (b+1)/2-(a+1)/2 < 2*reserved {
+		return errors.New("-rtp: say the first and the last port, an even one and 31 more at the least, such as 10000-11999")
 	}
 	f.from, f.to = uint16(a), uint16(b)
 	return nil
@@ -101,8 +104,8 @@ func listen(f sipFlags, off *office, log *slog.Logger) (*network, error) {
 	}
 	n := &network{flags: f}
 	var dialer net.Dialer
-	calls := max(min(int(f.to-f.from+1)/2, media.MaxStreams)-reserved, 1)
-	n.sip = sipline.New(sipline.Config{UDP: udp, TCP: tcp, MaxCalls: calls, Sound: n, Secrets: off.store, Bindings: off.store, Post: n.tell, Limits: limits, Log: log,
+	calls := max(min((int(f.to)+1)/2-(int(f.from)+1)/2, media.MaxStreams)-reserved, 1)
+	n.sip = sipline.New(sipline.Config{UDP: udp, TCP: tcp, MaxCalls: calls, Unlimited: f.unlimited, Sound: n, Secrets: off.store, Bindings: off.store, Post: n.tell, Limits: limits, Log: log,
 		Dial: func(ctx context.Context, _ netip.Addr, remote netip.AddrPort) (net.Conn, error) {
 			return dialer.DialContext(ctx, "tcp", remote.String())
 		}}, off.numbers)
@@ -182,23 +185,36 @@ func (n *network) close() {
 	}
 }
 
-// makeSecrets gives each user with telephones on the network who has none yet a secret,
-// and shows it, once: printed, or in the file that the flag names.
-func makeSecrets(ctx context.Context, f sipFlags, off *office, out io.Writer) error {
-	if off.store == nil || !f.addr.IsValid() {
-		return nil
+// secretsFile opens the file that secrets are to go to, for its owner alone; nil for none.
+func (f *sipFlags) secretsFile() (*os.File, error) {
+	if f.secrets == "" {
+		return nil, nil
 	}
-	users := off.store.Secretless()
-	if len(users) == 0 {
-		return nil
-	}
-	if f.secrets != "" {
-		file, err := os.OpenFile(f.secrets, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
-		if err != nil {
-			return fmt.Errorf("-sip-secrets: %w", err)
+	file, err := os.OpenFile(f.secrets, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	if err == nil {
+		if err = file.Chmod(0o600); err != nil {
+			file.Close()
 		}
-		defer file.Close()
-		out = file
+	}
+	if err != nil {
+		return nil, fmt.Errorf("-sip-secrets: %w", err)
+	}
+	return file, nil
+}
+
+// makeSecrets gives each user with telephones on the network who has none yet a secret,
+// and one to whom -sip-new-secret names, and shows it, once: printed, or in file if there
+// is one.
+func makeSecrets(ctx context.Context, f sipFlags, off *office, out io.Writer, file *os.File) error {
+	users := off.store.Secretless()
+	if f.renew != "" {
+		u := off.numbers.ByExt(plan.Ext(f.renew))
+		if u == nil || !u.SIP {
+			return errors.New("-sip-new-secret: nobody with SIP telephones has this extension")
+		}
+		if !slices.Contains(users, u.ID) {
+			users = append(users, u.ID)
+		}
 	}
 	for _, id := range users {
 		u := off.numbers.User(id)
@@ -212,14 +228,22 @@ func makeSecrets(ctx context.Context, f sipFlags, off *office, out io.Writer) er
 		if err != nil {
 			return fmt.Errorf("make a secret: %w", err)
 		}
-		if f.secrets != "" {
-			_, err = fmt.Fprintln(out, u.Ext, plain)
+		if file != nil {
+			_, err = fmt.Fprintln(file, u.Ext, plain)
 		} else {
-			_, err = fmt.Fprintf(out, "SIP telephone of %s: server %s, user %s, password %s (shown this once)\n", u.Ext, f.addr, u.Ext, plain)
+			_, err = fmt.Fprintf(out, "SIP telephone of %s: server %s, user %s, password %s (shown this once)\n", u.Ext, f.server(), u.Ext, plain)
 		}
 		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// server is what is typed into a telephone.
+func (f *sipFlags) server() string {
+	if f.addr.Addr().IsUnspecified() {
+		return fmt.Sprintf("(this box's address):%d", f.addr.Port())
+	}
+	return f.addr.String()
 }

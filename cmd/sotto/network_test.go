@@ -202,31 +202,42 @@ func TestNetworkInTheWay(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer taken.Close()
-	file := filepath.Join(t.TempDir(), "secrets")
-	b := startOnNet(t, filepath.Join(t.TempDir(), "data"), addr, "-sip-secrets", file)
+	dir := filepath.Join(t.TempDir(), "data")
+	b := startOnNet(t, dir, addr)
 	fmt.Fprintln(b.in, "101 lifts ; 101 hears dial")
 	b.waits("101 hears dial")
 	b.stop()
 	if !strings.Contains(b.log.String(), "telephones on the network cannot register") {
 		t.Errorf("not told:\n%s", b.log.String())
 	}
-	st, err := os.Stat(file)
-	if err != nil || st.Mode().Perm() != 0o600 {
-		t.Fatalf("%v %v", st, err)
+	if strings.Contains(b.text(), "password") {
+		t.Errorf("secrets for a server that there is not:\n%s", b.text())
 	}
-	if data, _ := os.ReadFile(file); strings.Count(string(data), "\n") != 4 || strings.Contains(b.text(), "password") {
-		t.Errorf("%s\n%s", data, b.text())
+	taken.Close()
+	file := filepath.Join(t.TempDir(), "secrets")
+	if err := os.WriteFile(file, nil, 0o644); err != nil {
+		t.Fatal(err)
 	}
+	startOnNet(t, dir, addr, "-sip-secrets", file).stop()
+	made, _ := os.ReadFile(file)
+	if st, err := os.Stat(file); err != nil || st.Mode().Perm() != 0o600 || strings.Count(string(made), "\n") != 4 {
+		t.Errorf("%v %v\n%s", st, err, made)
+	}
+	b = startOnNet(t, dir, addr, "-sip-new-secret", "202")
+	if l := regexp.MustCompile(`(?m)^SIP telephone of (\d+): .* password (\S+) `).FindAllStringSubmatch(b.text(), -1); len(l) != 1 || l[0][1] != "202" || strings.Contains(string(made), l[0][2]) {
+		t.Errorf("a new secret: %q", l)
+	}
+	b.stop()
 }
 
 func TestSIPFlags(t *testing.T) {
-	for _, args := range [][]string{{"-sip", "5060"}, {"-sip", "127.0.0.1:0"}, {"-sip", "nowhere:5060"}, {"-rtp", "1"}, {"-rtp", "2000-1000"}, {"-rtp", "80-90"}, {"-rtp", "1-99999"}} {
+	for _, args := range [][]string{{"-sip", "5060"}, {"-sip", "127.0.0.1:0"}, {"-sip", "nowhere:5060"}, {"-rtp", "1"}, {"-rtp", "2000-1000"}, {"-rtp", "80-90"}, {"-rtp", "1-99999"}, {"-rtp", "10001-10032"}, {"-sip", "224.0.0.1:5060"}} {
 		if _, err := parse(args, io.Discard); err == nil || !strings.HasPrefix(err.Error(), args[0]) {
 			t.Errorf("%q: %v", args, err)
 		}
 	}
-	o, err := parse([]string{"-sip", "[::1]:5070", "-rtp", "20000-20099"}, io.Discard)
-	if err != nil || o.sip.addr != netip.MustParseAddrPort("[::1]:5070") || o.sip.from != 20000 || o.sip.to != 20099 {
+	o, err := parse([]string{"-sip", "[::1]:5070", "-rtp", "20000-20031"}, io.Discard)
+	if err != nil || o.sip.addr != netip.MustParseAddrPort("[::1]:5070") || o.sip.from != 20000 || o.sip.to != 20031 {
 		t.Errorf("%+v, %v", o.sip, err)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"runtime/debug"
 	"strings"
@@ -43,10 +44,11 @@ func parse(args []string, w io.Writer) (options, error) {
 	f.StringVar(&o.data, "data", "sotto-data", "`folder` that everything is kept in")
 	f.StringVar(&o.root, "root", "", "key `file` that opens the data; default: the data folder's name with .key behind it")
 	f.StringVar(&o.plan, "plan", "", "plan `file` to import at the first start instead of the demo office")
-	sip := f.String("sip", "127.0.0.1:5060", "`address` and port that telephones on the network reach the box at, or off")
-	rtp := f.String("rtp", "10000-11999", "`ports` for their sound, the first and the last")
-	f.StringVar(&o.sip.secrets, "sip-secrets", "", "`file` to write the secrets made for them into, in place of printing them")
-	f.BoolVar(&o.sip.unlimited, "sip-unlimited", false, "do not limit the rate of their messages: for measurements only")
+	sip := f.String("sip", "127.0.0.1:5060", "`address` and port of this machine that SIP telephones on the network reach it at, or off")
+	rtp := f.String("rtp", "10000-11999", "UDP `ports` for the sound of telephones on the network, the first and the last")
+	f.StringVar(&o.sip.renew, "sip-new-secret", "", "`extension` whose SIP telephones are to have a new secret, in place of one that was lost")
+	f.StringVar(&o.sip.secrets, "sip-secrets", "", "`file` to write the secrets made for SIP telephones into, in place of printing them")
+	f.BoolVar(&o.sip.unlimited, "sip-unlimited", false, "do not limit the rate of SIP messages: for measurements only")
 	f.BoolVar(&o.version, "version", false, "tell which version this is, and end")
 	if err := f.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -122,6 +124,13 @@ func start(ctx context.Context, o options, stdin io.Reader, stdout io.Writer, lo
 		return err
 	}
 	defer off.close(log)
+	secrets, err := o.sip.secretsFile()
+	if err != nil {
+		return err
+	}
+	if secrets != nil {
+		defer secrets.Close()
+	}
 	// Telephones on the network need not wait for the chips: they register meanwhile. At
 	// the first start nobody has a secret yet.
 	var net *network
@@ -144,11 +153,11 @@ func start(ctx context.Context, o options, stdin io.Reader, stdout io.Writer, lo
 		net = openNetwork(o.sip, off, log)
 		defer net.close()
 	}
-	return serve(ctx, brd, o, off, net, stdin, stdout, log)
+	return serve(ctx, brd, o, off, net, secrets, stdin, stdout, log)
 }
 
 // serve runs the box until ctx ends or, in the simulator, the words do. It closes brd.
-func serve(ctx context.Context, brd *sim.Board, o options, off *office, net *network, stdin io.Reader, stdout io.Writer, log *slog.Logger) error {
+func serve(ctx context.Context, brd *sim.Board, o options, off *office, net *network, secrets *os.File, stdin io.Reader, stdout io.Writer, log *slog.Logger) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	out := newPrinter(stdout)
@@ -156,8 +165,11 @@ func serve(ctx context.Context, brd *sim.Board, o options, off *office, net *net
 	journal, endJournal := openJournal(off.store, brd.Room, log)
 
 	engine := media.New(brd, len(brd.Ports()))
-	if err := makeSecrets(ctx, o.sip, off, out); err != nil {
-		log.Error("telephones on the network have no secrets", "why", err)
+	if net != nil {
+		fmt.Fprintln(out, "SIP telephones register at "+o.sip.server())
+		if err := makeSecrets(ctx, o.sip, off, out, secrets); err != nil {
+			log.Error("no secrets for SIP telephones", "why", err)
+		}
 	}
 	sw := pbx.New(pbx.Config{Ports: brd.Ports(), Events: brd.Events(), Signal: brd.Signal, Digits: engine.Digits(), Publish: net.publish(engine),
 		Phones: net.phones(), Journal: journal, Log: log}, off.numbers)

@@ -81,7 +81,7 @@ func TestLoopEnds(t *testing.T) {
 		r, w := io.Pipe()
 		defer w.Close()
 		go func() {
-			done <- serve(t.Context(), brd, options{}, off, nil, r, io.Discard, slog.New(slog.DiscardHandler))
+			done <- serve(t.Context(), brd, options{}, off, nil, nil, r, io.Discard, slog.New(slog.DiscardHandler))
 		}()
 		time.Sleep(time.Second)
 		brd.Close()

@@ -115,6 +115,21 @@ func (n *Numbering) User(id UserID) *User { return n.byID[id] }
 // nothing of emergency numbers: it is for who names an extension, not for who dials.
 func (n *Numbering) ByExt(x Ext) *User { return n.byExt[x] }
 
+// Digits takes out of a number what is only for the eye: spaces, dots, dashes, slashes and
+// brackets, as telephones with a book send them.
+func Digits(number string) string {
+	return strings.Map(func(r rune) rune {
+		if strings.ContainsRune(" .-/()", r) {
+			return -1
+		}
+		return r
+	}, number)
+}
+
+// Emergency tells whether a whole number, also one written with signs for the eye, is an
+// emergency number.
+func (n *Numbering) Emergency(number string) bool { return n.Route(Digits(number)).Kind == ToEmergency }
+
 // Kind is what dialled digits mean so far.
 type Kind uint8
 

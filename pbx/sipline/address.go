@@ -95,3 +95,13 @@ func hostOf(a netip.Addr) string {
 	}
 	return a.String()
 }
+
+// anyAddress gives the unspecified address if that is what the box listens on.
+func (s *Server) anyAddress() netip.Addr {
+	if s.cfg.UDP != nil {
+		if a := addrOf(s.cfg.UDP.LocalAddr()).Addr(); a.IsUnspecified() {
+			return a
+		}
+	}
+	return netip.Addr{}
+}

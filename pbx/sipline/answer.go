@@ -69,12 +69,20 @@ func hasTag(to *sip.ToHeader) bool {
 	return ok && t != ""
 }
 
-// reply sends a response without a transaction.
+// reply sends a response to the request being looked at without a transaction. Like a
+// challenge it is bounded by what came.
 func (s *Server) reply(req *sip.Request, flow wire.Flow, status string, lines ...string) {
 	if req.Method == sip.ACK {
 		return
 	}
-	s.send(replyFlow(req.Via(), flow), s.answer(req, status, lines...))
+	answer := s.answer(req, status, lines...)
+	if most := s.size + s.size/2; flow.Proto == wire.UDP && len(answer) > most {
+		if answer = shortForms(answer); len(answer) > most {
+			s.count.unanswered.Add(1)
+			return
+		}
+	}
+	s.send(replyFlow(req.Via(), flow), answer)
 }
 
 // replyFlow gives where a response goes: back by its connection; over UDP to the source,

@@ -20,6 +20,8 @@ type branch struct {
 	talk    talk
 	clients map[ua.Client]txn.Client
 	over    bool
+	refused bool      // it does not take the call
+	open    int       // requests from its telephone whose transactions are kept
 	giveUp  time.Time // of one that is to ring: when it counts as away; zero once it was heard of
 
 	due   time.Time // in the due list

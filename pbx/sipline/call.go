@@ -46,7 +46,7 @@ func (d *sound) open(s *rtpport.Session) {
 // close ends it, and keeps how it was.
 func (d *sound) close() {
 	if s := d.session.Swap(nil); s != nil {
-		q := pbx.Quality(s.Quality())
+		q := s.Quality()
 		d.end.Store(&q)
 		s.Close()
 	}
@@ -63,7 +63,7 @@ func (c *call) Port() media.Port {
 // Quality gives how its sound is. Any goroutine.
 func (c *call) Quality() *pbx.Quality {
 	if s := c.sound.session.Load(); s != nil {
-		q := pbx.Quality(s.Quality())
+		q := s.Quality()
 		if q.Packets == 0 && q.Codec == "" {
 			return nil
 		}
@@ -93,7 +93,7 @@ func (c *call) Release(why pbx.Cause) {
 				continue
 			}
 			if b.leg.State() == ua.Incoming || b.leg.State() == ua.Ringing {
-				b.leg.Reject(c.s.now, statusOf(why), 0)
+				b.leg.Reject(c.s.now, ua.StatusOf(why), 0)
 			} else {
 				b.leg.Hangup(c.s.now, why)
 			}
@@ -101,17 +101,6 @@ func (c *call) Release(why pbx.Cause) {
 		}
 		c.s.finish(c)
 	})
-}
-
-// statusOf says why there is no call, for the telephone to show and sound.
-func statusOf(c pbx.Cause) int {
-	switch c {
-	case pbx.NoAnswerFromUser, pbx.NoUserResponding, pbx.NormalClearing:
-		return 480
-	case pbx.OutOfOrder, pbx.RecoveryOnTimer, pbx.TemporaryFailure: // a telephone that is not there or broken; 503 would be the box
-		return 480
-	}
-	return ua.StatusOf(c)
 }
 
 // do does something to the telephone that has the call.
@@ -130,7 +119,11 @@ func (s *Server) newCall(user plan.UserID, flow wire.Flow) (*call, error) {
 
 // open opens its sound.
 func (c *call) open(flow wire.Flow) error {
-	session, err := c.s.cfg.Sound.Open(c.s.sentBy(flow).Addr())
+	local := c.s.sentBy(flow).Addr()
+	if a := c.s.anyAddress(); a.IsValid() { // each telephone is told the address that leads to it
+		local = a
+	}
+	session, err := c.s.cfg.Sound.Open(local)
 	if err != nil {
 		return err
 	}

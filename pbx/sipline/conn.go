@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"sotto/pbx/plan"
 	"sotto/pbx/sipline/wire"
 )
 
@@ -15,6 +16,7 @@ import (
 const (
 	maxStrangers   = 64               // connections of strangers in all
 	maxPerStranger = 4                // of them from one address
+	maxPerUser     = 16               // of telephones of one user
 	maxConns       = 2048             // connections in all
 	firstMessage   = 10 * time.Second // a stranger's connection that has said nothing whole is closed
 	halfMessage    = 10 * time.Second // a message that has begun must be whole by then
@@ -35,7 +37,8 @@ type conn struct {
 	queue chan []byte
 	done  chan struct{}
 	once  sync.Once
-	known bool // of connTable.mu
+	known bool        // of connTable.mu
+	user  plan.UserID // whose it is, if known
 }
 
 func (c *conn) close() {
@@ -120,13 +123,29 @@ func (t *connTable) forget(c *conn) {
 	}
 }
 
-// befriend notes that a connection is of a telephone that has shown who it is.
-func (t *connTable) befriend(id uint64) {
+// befriend notes that a connection is of a telephone of a user who has shown who he is.
+// One user has maxPerUser of them; the oldest makes room.
+func (t *connTable) befriend(id uint64, user plan.UserID) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if c := t.byID[id]; c != nil && !c.known {
-		c.known = true
-		t.leaveStrangers(c)
+	c := t.byID[id]
+	if c == nil || c.known {
+		return
+	}
+	c.known, c.user = true, user
+	t.leaveStrangers(c)
+	var oldest *conn
+	n := 0
+	for _, o := range t.byID {
+		if o.known && o.user == user {
+			if n++; oldest == nil || o.id < oldest.id {
+				oldest = o
+			}
+		}
+	}
+	if n > maxPerUser {
+		t.evicted.Add(1)
+		oldest.close()
 	}
 }
 

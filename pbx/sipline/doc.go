@@ -17,9 +17,9 @@
 // beyond the moment it is answered, and a known telephone's as much as there are calls.
 //
 // What a telephone says of who calls is not believed: who calls is who has proved to know
-// the secret. Nothing here logs a number, a name or an address's message.
+// the secret. Nothing here logs a number, a name or what stands in a message.
 //
 // Goroutines: the SIP loop ([Server.Run]), one reader of the UDP socket, one that accepts
-// connections, two a connection (reader and writer), and one reader an RTP session
-// (package rtpport).
+// connections, two a connection (reader and writer), one that opens a connection as long
+// as that takes, and two an RTP session (package rtpport).
 package sipline

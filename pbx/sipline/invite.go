@@ -2,6 +2,7 @@ package sipline
 
 import (
 	"strings"
+	"time"
 
 	"github.com/emiago/sipgo/sip"
 
@@ -29,9 +30,23 @@ func acceptsSDP(req *sip.Request) bool {
 }
 
 // dialled gives what the Request-URI of an INVITE says: its user part, unescaped once,
-// without what a telephone number may carry behind a semicolon.
-func dialled(uri *sip.Uri) string {
-	u, ok := unescape(uri.User)
+// without what a telephone number may carry behind a semicolon; the same of a tel URI (RFC
+// 3966); and of the service URN for emergencies (RFC 5031) the country's first number. It
+// is empty for what names nobody here.
+func dialled(uri *sip.Uri, n *plan.Numbering) string {
+	text := uri.User
+	switch scheme := strings.ToLower(uri.Scheme); {
+	case scheme == "tel":
+		text = uri.Raw()
+	case scheme == "urn":
+		if raw := strings.ToLower(uri.Raw()); (raw == "service:sos" || strings.HasPrefix(raw, "service:sos.")) && len(n.Country.Emergency) > 0 {
+			return n.Country.Emergency[0]
+		}
+		return ""
+	case scheme != "sip" && scheme != "sips" && scheme != "":
+		return ""
+	}
+	u, ok := unescape(text)
 	if !ok {
 		return "?" // nobody has that
 	}
@@ -75,11 +90,46 @@ func hex(c byte) int {
 	return -1
 }
 
+// What one user may have of what is everybody's. Emergency calls are not counted.
+const (
+	userCalls  = 24 // legs with sound at a time
+	userBurst  = 50 // INVITEs at once, and then one each inviteEvery
+	userEvery  = 100 * time.Millisecond
+	maxInvited = 4096 // users who are remembered
+)
+
+// mayInvite tells whether a user may begin another call.
+func (s *Server) mayInvite(req *sip.Request, user plan.UserID) bool {
+	n := s.numbers.Load()
+	if s.cfg.Unlimited || n.Emergency(dialled(&req.Recipient, n)) {
+		return true
+	}
+	calls := 0
+	for _, c := range s.ports {
+		if c.user == user {
+			calls++
+		}
+	}
+	full := s.invites[user] // when the user's allowance is whole again
+	if full.Before(s.now) {
+		full = s.now
+	}
+	if calls >= userCalls || full.Sub(s.now) > (userBurst-1)*userEvery {
+		s.count.greedy.Add(1)
+		return false
+	}
+	if len(s.invites) >= maxInvited {
+		clear(s.invites)
+	}
+	s.invites[user] = full.Add(userEvery)
+	return true
+}
+
 // invited begins a leg for a user who calls.
 func (s *Server) invited(req *sip.Request, flow wire.Flow, id txn.Server, user plan.UserID) {
-	number := dialled(&req.Recipient)
 	n := s.numbers.Load()
-	urgent := n.Route(number).Kind == plan.ToEmergency
+	number := dialled(&req.Recipient, n)
+	urgent := n.Emergency(number)
 	if len(s.ports) >= s.cfg.MaxCalls && !urgent {
 		s.respond(id, req, 503, "Service Unavailable", sip.NewHeader("Retry-After", "5"))
 		return

@@ -44,6 +44,9 @@ func (s *Server) transactionEvent(e txn.Event) {
 		b := s.servers[e.Server]
 		switch e.Kind {
 		case txn.Over:
+			if b != nil {
+				b.open--
+			}
 			delete(s.servers, e.Server)
 		case txn.TransportLost, txn.Unanswered: // who called has gone: as good as a CANCEL
 			if b != nil {

@@ -2,6 +2,7 @@ package sipline
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,8 +15,8 @@ import (
 
 // counters of messages, since the start.
 type counters struct {
-	in, refused, dropped, limited, challenged, late, unanswered, strayAcks atomic.Uint64
-	reasons                                                                [edge.Reasons]atomic.Uint64
+	in, refused, dropped, limited, challenged, late, unanswered, strayAcks, faults, greedy atomic.Uint64
+	reasons                                                                                [edge.Reasons]atomic.Uint64
 }
 
 // readPackets reads the UDP socket.
@@ -46,6 +47,13 @@ func (s *Server) readPackets(ctx context.Context) {
 // take judges one message and lets it in. It tells whether its connection is to be closed.
 func (s *Server) take(check *edge.Checker, data []byte, flow wire.Flow, known bool) (closeConn bool) {
 	s.count.in.Add(1)
+	defer func() {
+		if r := recover(); r != nil { // it costs this message and its connection
+			s.count.faults.Add(1)
+			s.notes.note("sip reader stumbled", fmt.Sprintf("%T", r))
+			closeConn = true
+		}
+	}()
 	v := check.Message(data, flow, flow.Proto.Reliable())
 	switch v.Kind {
 	case edge.Accept:

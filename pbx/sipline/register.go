@@ -34,7 +34,7 @@ func (s *Server) register(req *sip.Request, flow wire.Flow) {
 			s.deny(req, flow, v)
 			return
 		}
-		s.conns.befriend(flow.Conn)
+		s.conns.befriend(flow.Conn, user)
 		if !s.mayRegister(req, flow, user) {
 			return
 		}
@@ -129,6 +129,9 @@ func (s *Server) restore() {
 		if u := n.User(b.User); u != nil && u.SIP {
 			list = append(list, b)
 			users[b.User] = true
+			if a, err := netip.ParseAddrPort(b.Remote); err == nil { // it has proved itself there before the restart
+				s.guard.Right(s.now, a, string(u.Ext))
+			}
 		}
 	}
 	s.reg.Restore(list, s.now)

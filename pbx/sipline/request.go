@@ -78,6 +78,10 @@ func (s *Server) dialog(req *sip.Request) *branch {
 	return nil
 }
 
+// maxOpen bounds the requests within one leg whose transactions are kept: for each key that
+// is pressed in half a minute one, and some.
+const maxOpen = 128
+
 // inDialog takes a request with a To tag. Whoever sends it from another address than the
 // dialog's must show who it is: the tags alone can be overheard.
 func (s *Server) inDialog(req *sip.Request, flow wire.Flow) {
@@ -88,9 +92,9 @@ func (s *Server) inDialog(req *sip.Request, flow wire.Flow) {
 		s.txn.Request(s.now, req, flow)
 		return
 	case b == nil && s.known.has(knownKey{flow.Proto, flow.Remote}), b == nil && s.trusted(flow) != "":
-		if id, fate, _ := s.txn.Request(s.now, req, flow); fate == txn.Opened {
-			s.respond(id, req, 481, "Call/Transaction Does Not Exist")
-		}
+		// Without a transaction: the address of a telephone can be forged, and a 481 that
+		// is repeated until its ACK comes would be sent to it tenfold.
+		s.reply(req, flow, "481 Call/Transaction Does Not Exist")
 		return
 	case b == nil:
 		if _, ok := s.user(req, flow); ok {
@@ -108,11 +112,16 @@ func (s *Server) inDialog(req *sip.Request, flow wire.Flow) {
 			return
 		}
 	}
+	if b.open >= maxOpen { // no telephone needs so many; the room is everybody's
+		s.reply(req, flow, "503 Service Unavailable", "Retry-After: 5\r\n")
+		return
+	}
 	id, fate, _ := s.txn.Request(s.now, req, flow)
 	if fate != txn.Opened {
 		return
 	}
 	b.moved(flow)
+	b.open++
 	s.servers[id] = b
 	b.leg.Request(s.now, req, ua.Server(id))
 	s.act(b)
@@ -138,7 +147,7 @@ func (s *Server) user(req *sip.Request, flow wire.Flow) (plan.UserID, bool) {
 		s.deny(req, flow, v)
 		return "", false
 	}
-	s.conns.befriend(flow.Conn)
+	s.conns.befriend(flow.Conn, user)
 	s.met.add(knownKey{flow.Proto, flow.Remote}, s.now, &s.known)
 	return user, true
 }
@@ -193,6 +202,10 @@ func (s *Server) outOfDialog(req *sip.Request, flow wire.Flow) {
 			return
 		}
 	}
+	if req.Method == sip.INVITE && !s.mayInvite(req, user) {
+		s.reply(req, flow, "503 Service Unavailable", "Retry-After: 5\r\n")
+		return
+	}
 	id, fate, _ := s.txn.Request(s.now, req, flow)
 	if fate != txn.Opened {
 		return
@@ -210,7 +223,7 @@ func (s *Server) outOfDialog(req *sip.Request, flow wire.Flow) {
 		s.respond(id, req, 501, "Not Implemented", sip.NewHeader("Allow", ua.Allow))
 		return
 	}
-	if !sipURI(req) {
+	if !sipURI(req) && (req.Method != sip.INVITE || dialled(&req.Recipient, s.numbers.Load()) == "") {
 		s.respond(id, req, 416, "Unsupported URI Scheme")
 		return
 	}

@@ -13,6 +13,10 @@ import (
 // Ring rings the telephones of a user. It implements [pbx.Phones].
 func (s *Server) Ring(i pbx.Invite) pbx.Remote {
 	c := &call{s: s, user: i.User}
+	if s.dead.Load() {
+		s.cfg.Post(pbx.Event{Phone: &pbx.PhoneEvent{Leg: c, Kind: pbx.PhoneRefuses, Cause: pbx.OutOfOrder}})
+		return c
+	}
 	s.order(func() { s.ring(c, i) })
 	return c
 }
@@ -25,7 +29,7 @@ func (s *Server) ring(c *call, i pbx.Invite) {
 	u := n.User(i.User)
 	targets := s.reg.Contacts(s.now, i.User)
 	if u == nil || len(targets) == 0 {
-		s.tell(c, pbx.PhoneEvent{Kind: pbx.PhoneRefuses, Cause: pbx.NoUserResponding})
+		s.tell(c, pbx.PhoneEvent{Kind: pbx.PhoneRefuses, Cause: pbx.OutOfOrder}) // not reachable
 		return
 	}
 	if len(s.ports) >= s.cfg.MaxCalls {
@@ -75,10 +79,10 @@ const awayAfter = 8 * time.Second
 func (s *Server) away(b *branch) {
 	b.giveUp = time.Time{}
 	if b.call.winner == nil && !b.call.released {
-		s.refused(b, ua.Event{Status: 408, Cause: pbx.NoUserResponding})
+		s.refused(b, ua.Event{Status: 408, Cause: pbx.OutOfOrder})
 	}
 	b.leg.Hangup(s.now, pbx.NoUserResponding)
-	b.talk.refused = true
+	b.refused = true
 }
 
 // refused: a telephone does not take the call. The others ring on, unless it spoke for
@@ -88,16 +92,16 @@ func (s *Server) refused(b *branch, e ua.Event) {
 	if c.winner != nil {
 		return
 	}
-	if c.refused == 0 || worth(e.Cause) > worth(c.refused) {
+	if c.refused == 0 || e.Cause.Telling() > c.refused.Telling() {
 		c.refused = e.Cause
 	}
 	all := e.Status >= 600
 	for _, o := range c.branches {
-		if o == b || o.over || o.leg.State() == ua.Gone || o.talk.refused {
+		if o == b || o.over || o.leg.State() == ua.Gone || o.refused {
 			continue
 		}
 		if !all {
-			b.talk.refused = true
+			b.refused = true
 			return
 		}
 		o.leg.Hangup(s.now, ua.Elsewhere)
@@ -108,19 +112,6 @@ func (s *Server) refused(b *branch, e ua.Event) {
 		cause = e.Cause
 	}
 	s.tell(c, pbx.PhoneEvent{Kind: pbx.PhoneRefuses, Cause: cause, All: all})
-}
-
-// worth orders reasons: what says most of the person counts.
-func worth(c pbx.Cause) int {
-	switch c {
-	case pbx.Rejected:
-		return 3
-	case pbx.UserBusy:
-		return 2
-	case pbx.NoAnswerFromUser, pbx.NoUserResponding:
-		return 1
-	}
-	return 0
 }
 
 // routeOf gives the route set that a registration's Path makes (RFC 3327 section 5.3).

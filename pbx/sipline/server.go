@@ -53,6 +53,8 @@ type Config struct {
 	MaxCalls int         // legs with telephones that have sound, at a time; 0 for 4000
 	Log      *slog.Logger
 
+	Unlimited bool // no bound on what one user may have: for measurements
+
 	// Trusted gives the user that a source is taken for without credentials. It is for
 	// tests; nil trusts nobody.
 	Trusted func(netip.AddrPort) (plan.UserID, bool)
@@ -78,6 +80,7 @@ type Server struct {
 	inbox  chan arrival // messages that were let in
 	urgent chan arrival // of known telephones: never behind those of strangers
 	wake   chan struct{}
+	dead   atomic.Bool // the loop broke
 	mu     sync.Mutex
 	todo   []order
 
@@ -94,7 +97,8 @@ type Server struct {
 	sources map[plan.UserID][]knownKey
 	met     acquaintances
 	uaCount ua.Counters
-	nlegs   int
+	faults  int                       // panics that were caught
+	invites map[plan.UserID]time.Time // when the allowance of a user is whole again
 	locals  map[netip.Addr]netip.Addr
 	asked   time.Time // locals
 	probed  time.Time
@@ -137,7 +141,7 @@ func New(cfg Config, n *plan.Numbering) *Server {
 		guard: auth.NewGuard(now), reg: registrar.New(registrar.Config{}),
 		txn:  txn.New(txn.Config{T1: cfg.T1}),
 		legs: map[string]*branch{}, servers: map[txn.Server]*branch{}, clients: map[txn.Client]clientOf{}, ports: map[media.Port]*call{},
-		locals: map[netip.Addr]netip.Addr{}, sources: map[plan.UserID][]knownKey{}}
+		locals: map[netip.Addr]netip.Addr{}, sources: map[plan.UserID][]knownKey{}, invites: map[plan.UserID]time.Time{}}
 	s.known.init()
 	s.conns.init(s)
 	s.notes.log = cfg.Log
@@ -158,8 +162,11 @@ func (s *Server) SetPlan(n *plan.Numbering) {
 	})
 }
 
-// order hands the loop something to do.
+// order hands the loop something to do. A loop that is dead takes no more.
 func (s *Server) order(f order) {
+	if s.dead.Load() {
+		return
+	}
 	s.mu.Lock()
 	s.todo = append(s.todo, f)
 	s.mu.Unlock()
@@ -175,7 +182,7 @@ func (s *Server) Run(ctx context.Context) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("sip loop broke: %v", r)
-			s.log.Error("sip loop broke", "why", fmt.Sprint(r), "stack", string(debug.Stack()))
+			s.abandon()
 		}
 	}()
 	var readers sync.WaitGroup
@@ -210,9 +217,9 @@ func (s *Server) Run(ctx context.Context) (err error) {
 			s.goodbye()
 			return nil
 		case a := <-s.urgent:
-			s.arrive(a)
+			s.turn(func() { s.arrive(a) })
 		case a := <-strange:
-			s.arrive(a)
+			s.turn(func() { s.arrive(a) })
 		case <-s.wake:
 			s.mu.Lock()
 			list := s.todo
@@ -220,13 +227,41 @@ func (s *Server) Run(ctx context.Context) (err error) {
 			s.mu.Unlock()
 			s.now = time.Now()
 			for _, f := range list {
-				f()
+				s.turn(f)
 			}
 		case <-late:
 			s.now = time.Now()
 		}
-		s.expire()
-		s.flush()
+		s.turn(func() {
+			s.expire()
+			s.flush()
+		})
+	}
+}
+
+// maxFaults is how many faults the loop outlives.
+const maxFaults = 20
+
+// turn does one thing. A fault in it is told and costs that thing, not all telephones.
+func (s *Server) turn(f func()) {
+	defer func() {
+		if r := recover(); r != nil {
+			s.log.Error("sip loop stumbled", "why", fmt.Sprint(r), "stack", string(debug.Stack()))
+			if s.faults++; s.faults >= maxFaults {
+				panic(r)
+			}
+		}
+	}()
+	f()
+}
+
+// abandon ends all calls with the loop, as far as the switch is concerned: those who talk
+// to telephones on the network must not wait for what cannot come.
+func (s *Server) abandon() {
+	s.dead.Store(true)
+	for _, c := range s.ports {
+		s.cfg.Post(pbx.Event{Phone: &pbx.PhoneEvent{Leg: c, Kind: pbx.PhoneHangsUp, Cause: pbx.TemporaryFailure}})
+		c.sound.close()
 	}
 }
 

@@ -25,7 +25,6 @@ type talk struct {
 	held    bool
 	law     g711.Law
 	sent    string // the latest description without its version
-	refused bool
 }
 
 func (t *talk) init(c *call, b *branch) {
@@ -226,7 +225,7 @@ func (t *talk) apply() {
 	}
 	// Behind a router that translates addresses a telephone does not know its own: its
 	// sound comes from where its signalling does.
-	if from := t.b.flow.Remote.Addr(); r.RTP.IsValid() && from.IsValid() && r.RTP.Addr() != from && hidden(r.RTP.Addr(), from) {
+	if from := t.b.flow.Remote.Addr(); r.RTP.IsValid() && from.IsValid() && r.RTP.Addr() != from && hidden(r.RTP.Addr(), t.local.Addr.Addr()) {
 		r.Learn = from
 		r.RTP = netip.AddrPortFrom(from, r.RTP.Port())
 		if r.RTCP.IsValid() {
@@ -237,8 +236,16 @@ func (t *talk) apply() {
 }
 
 // hidden tells whether an address in a description cannot be the one to send to, seen
-// that the telephone's messages come from another.
-func hidden(said, from netip.Addr) bool {
+// that the telephone's messages come from another. One on the box's own network can: its
+// messages come by way of a proxy.
+func hidden(said, own netip.Addr) bool {
+	bits := 24
+	if said.Is6() {
+		bits = 64
+	}
+	if near, err := own.Prefix(bits); err == nil && near.Contains(said) {
+		return false
+	}
 	return said.IsPrivate() || said.IsLoopback() || said.IsLinkLocalUnicast() || isShared(said)
 }
 

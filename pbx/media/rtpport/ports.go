@@ -235,6 +235,43 @@ func (p *Ports) cut(s *Session) {
 	p.relays = keep
 }
 
+// own tells whether an address is that of a session that is open. It goes by the port and
+// by what the machine calls its own.
+func (p *Ports) own(a netip.AddrPort) bool {
+	if a.Port() < p.cfg.From || a.Port() > p.cfg.To {
+		return false
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	pair := int(a.Port()-p.cfg.From) / 2
+	if pair >= len(p.used) || !p.used[pair] {
+		return false
+	}
+	for _, s := range p.byPort {
+		if l, ok := s.rtp.LocalAddr().(*net.UDPAddr); ok && s.pair == pair {
+			own := l.AddrPort().Addr().Unmap()
+			return own == a.Addr() || own.IsUnspecified() && isLocal(a.Addr())
+		}
+	}
+	return false
+}
+
+// isLocal tells whether an address is one of this machine's.
+func isLocal(a netip.Addr) bool {
+	if a.IsLoopback() {
+		return true
+	}
+	list, _ := net.InterfaceAddrs()
+	for _, l := range list {
+		if n, ok := l.(*net.IPNet); ok {
+			if own, ok := netip.AddrFromSlice(n.IP); ok && own.Unmap() == a {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // Close closes all sessions; Open fails from then on.
 func (p *Ports) Close() {
 	p.mu.Lock()

@@ -95,12 +95,16 @@ func (s *Session) classify(p *packet) (kind, g711.Law, bool) {
 // ok it remains to be sent on, if there is a partner.
 func (s *Session) accept(p *packet, from netip.AddrPort, now time.Duration, to *Session) (k kind, law g711.Law, ok bool) {
 	count := &s.ports.count
+	if !s.src.exact.IsValid() { // nothing is agreed yet: its sound overtook the telephone's answer, or it is nobody's
+		count.held.Add(1)
+		return 0, 0, false
+	}
 	if !s.src.admits(from) {
 		count.intruders.Add(1)
 		s.quality.Intruders++
 		if !s.reported {
 			s.reported = true
-			s.ports.cfg.Log.Warn("rtp from where none is to come from", "port", s.LocalPort())
+			s.ports.cfg.Log.Warn("sound from an address that is not the telephone's is dropped", "port", s.LocalPort())
 		}
 		return 0, 0, false
 	}

@@ -31,22 +31,8 @@ type Remote struct {
 	Receive  bool          // the telephone may send
 }
 
-// Quality is how the sound of a session was, as the box received it, and as the telephone
-// reported what it received. It names nobody.
-type Quality struct {
-	Codec     string        // "PCMA"
-	Packets   uint64        // received
-	Lost      uint64        // of those sent, by sequence number
-	Late      uint64        // came too late to be heard
-	Jitter    time.Duration // interarrival jitter at the end (RFC 3550 section 6.4.1)
-	RoundTrip time.Duration // by RTCP, 0 if not known
-	FarLost   float64       // share of what the box sent that the telephone missed, 0 to 1; by RTCP
-	FarJitter time.Duration // as the telephone reported it
-	MOS       float64       // estimated, 1 to 4.5 (ITU-T G.107), of what the box received; 0 if nothing was
-	Relayed   bool          // packets went straight through
-	Intruders uint64        // packets from where nothing was to come from; dropped
-	Concealed time.Duration // sound made up for what was lost or late
-}
+// Quality is how the sound of a session was.
+type Quality = media.Quality
 
 const (
 	unheard   = 50 * time.Millisecond  // without a Read, after which frames pass unheard
@@ -128,6 +114,9 @@ func (s *Session) LocalPort() uint16 { return s.ports.cfg.From + uint16(2*s.pair
 // unless RTP or Learn names another than before; it is kept, too, while RTP names none.
 func (s *Session) Set(r Remote) {
 	r.RTP, r.RTCP, r.Learn = plain(r.RTP), plain(r.RTCP), r.Learn.Unmap().WithZone("")
+	if s.ports.own(r.RTP) { // sessions that send to each other would never end
+		r.RTP, r.RTCP = netip.AddrPort{}, netip.AddrPort{}
+	}
 	if !r.RTCP.IsValid() && r.RTP.Port() < 65535 {
 		r.RTCP = netip.AddrPortFrom(r.RTP.Addr(), r.RTP.Port()+1)
 	}

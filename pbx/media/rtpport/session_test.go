@@ -152,7 +152,9 @@ func TestIntruders(t *testing.T) {
 			}
 		}
 		c, q := p.Counters(), s.Quality()
-		if c.Intruders != sent || q.Intruders != sent || q.Packets != 50 {
+		// Before anything is agreed nobody is an intruder: the telephone's own sound may
+		// overtake its answer.
+		if before := sent / 3; c.Unheard != before || c.Intruders != sent-before || q.Intruders != sent-before || q.Packets != 50 {
 			t.Errorf("%d packets sprayed: %+v, %+v", sent, c, q)
 		}
 		if len(ph.hears()) == 0 {
@@ -332,6 +334,8 @@ func TestNewSSRC(t *testing.T) {
 		ph.ssrc, ph.seq, ph.ts = 78, 1000, ph.ts-8000 // earlier, but of another timeline
 		ph.says(2, 500)
 		ph.key(6, 100*ms, nil)
+		s.mu.Lock()
+		defer s.mu.Unlock()
 		if s.keys.n != 2 {
 			t.Errorf("%d keys", s.keys.n)
 		}

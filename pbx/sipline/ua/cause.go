@@ -35,7 +35,8 @@ var causes = map[int]pbx.Cause{
 
 // StatusOf gives the SIP status that refuses a call for a Q.850 cause (RFC 3398 section
 // 7.2.4.1; RFC 3326 in the Reason header carries the cause itself). A refusal by the
-// called user is 603, as his telephone said it.
+// called user is 603, as his telephone said it. Otherwise than there, a telephone that is
+// not there or broken (18, 27, 41, 102) is 480: 5xx would speak of the box itself.
 func StatusOf(c pbx.Cause) int {
 	if s, ok := statuses[c]; ok {
 		return s
@@ -44,9 +45,9 @@ func StatusOf(c pbx.Cause) int {
 }
 
 var statuses = map[pbx.Cause]int{
-	1: 404, 2: 404, 3: 404, 16: 480, 17: 486, 18: 408, 19: 480, 20: 480, 21: 603, 22: 410, 25: 483,
-	26: 404, 27: 502, 28: 484, 29: 501, 31: 480, 34: 503, 38: 503, 41: 503, 42: 503, 47: 503,
-	50: 403, 55: 403, 57: 403, 58: 503, 63: 501, 65: 488, 70: 488, 79: 501, 87: 403, 88: 503, 102: 504,
+	1: 404, 2: 404, 3: 404, 16: 480, 17: 486, 18: 480, 19: 480, 20: 480, 21: 603, 22: 410, 25: 483,
+	26: 404, 27: 480, 28: 484, 29: 501, 31: 480, 34: 503, 38: 503, 41: 480, 42: 503, 47: 503,
+	50: 403, 55: 403, 57: 403, 58: 503, 63: 501, 65: 488, 70: 488, 79: 501, 87: 403, 88: 503, 102: 480,
 	111: 500, 127: 500,
 }
 
