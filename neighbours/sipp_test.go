@@ -42,7 +42,7 @@ func (p *sipp) command(scenario, service string, args ...string) *exec.Cmd {
 	media := strconv.Itoa(p.port + 2&^1)
 	cmd := exec.CommandContext(p.t.Context(), "sipp", append([]string{p.b.addr, "-sf", file, "-s", service, "-i", "127.0.0.1", "-p", strconv.Itoa(p.port), "-t", p.mode,
 		"-mi", "127.0.0.1", "-mp", media, "-key", "caller", p.user, "-au", p.user, "-ap", p.b.secrets[p.user],
-		"-m", "1", "-nostdin", "-timeout", "8s", "-timeout_error", "-trace_err", "-error_file", "errors.log"}, args...)...)
+		"-m", "1", "-nostdin", "-timeout", "30s", "-timeout_error", "-trace_err", "-error_file", "errors.log"}, args...)...)
 	cmd.Dir = p.dir
 	cmd.Env = append(os.Environ(), "TERM=dumb")
 	return cmd

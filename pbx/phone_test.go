@@ -308,3 +308,31 @@ func BenchmarkPhoneCall(b *testing.B) {
 		x.net.all = x.net.all[:1200]
 	}
 }
+
+// TestRecallWhileBothHold: the analog party holds and hangs up, the network telephone holds
+// as well, and the analog one comes back to its ringing recall: it is on hold.
+func TestRecallWhileBothHold(t *testing.T) {
+	b := newBench(t)
+	b.event(2, board.LoopClosed)
+	b.pass(100 * time.Millisecond)
+	b.digits(2, "104")
+	r := b.net.last()
+	b.phone(r, PhoneAnswers, 0)
+	b.flash(2)
+	b.pass(time.Second)
+	b.phone(r, PhoneHolds, 0)
+	b.event(2, board.LoopOpen)
+	b.pass(2 * time.Second)
+	b.event(2, board.LoopClosed)
+	b.pass(time.Second)
+	if s := b.Snapshot().Ports[2].State; s != "held" || b.count.Refused > 0 {
+		t.Errorf("%s, refused %d\n%s", s, b.count.Refused, b.log.String())
+	}
+	b.phone(r, PhoneRetrieves, 0)
+	if s := b.Snapshot().Ports[2].State; s != "talking" {
+		t.Errorf("taken back: %s", s)
+	}
+	if err := b.invariants(); err != nil {
+		t.Error(err)
+	}
+}

@@ -27,6 +27,7 @@ const (
 	maxRegisterGrowth = 16 << 10
 	maxFiles          = 300 // open in the box, whatever strangers do
 	recovery          = 5 * time.Second
+	maxBack           = 5 * time.Second // until a telephone that comes back at another port is registered
 )
 
 // attack is one part of the test. It gives what was sent.
@@ -279,5 +280,8 @@ func (r *run) judge(before *line, l line, a attack, growth int) {
 	}
 	if l.slowest > maxSetUp {
 		bad("slowest call set-up", l.slowest, maxSetUp)
+	}
+	if *length >= 20*time.Second && (l.back == 0 || l.back > maxBack) {
+		bad("a telephone that comes back at another port registers after", l.back, maxBack)
 	}
 }

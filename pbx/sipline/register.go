@@ -50,6 +50,7 @@ func (s *Server) register(req *sip.Request, flow wire.Flow) {
 	}
 	if r.Changed {
 		s.know(user)
+		s.notes.note("sip telephones of a user changed", "registered "+strconv.Itoa(len(s.reg.Bindings(user)))+" by "+flow.Proto.String())
 	}
 }
 

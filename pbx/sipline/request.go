@@ -155,7 +155,10 @@ func (s *Server) user(req *sip.Request, flow wire.Flow) (plan.UserID, bool) {
 // deny answers a request that does not show who sends it.
 func (s *Server) deny(req *sip.Request, flow wire.Flow, v auth.Verdict) {
 	switch v {
-	case auth.Missing, auth.Wrong, auth.Banned: // who is banned is told nothing
+	case auth.Wrong, auth.Banned:
+		s.notes.note("sip login refused", v.String()+" by "+flow.Proto.String())
+		fallthrough // who is banned is told nothing
+	case auth.Missing:
 		s.challenge(req, flow, s.now, false, s.size)
 	case auth.Stale, auth.Replayed:
 		s.challenge(req, flow, s.now, true, s.size)
