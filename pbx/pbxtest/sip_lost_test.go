@@ -111,16 +111,29 @@ func TestBadNetwork(t *testing.T) {
 	sipOffice(t, func(t *testing.T, o *Office) {
 		a, b := registered(t, o, "201"), registered(t, o, "202")
 		o.Net.Fate = lossy(0.3)
+		away := 0
+		lost := func(c *siptest.Call) bool { // all that went in eight seconds: the telephone counts as away
+			s, _, _ := c.State()
+			away++
+			return s == 480 && away <= 4
+		}
 		for range 10 {
 			k := len(b.Calls())
 			c := a.Call("202")
 			in := b.Incoming(k, 32*second)
 			if in == nil {
+				if lost(c) {
+					continue
+				}
 				t.Fatalf("no call came\n%s", a.Traffic())
 			}
 			time.Sleep(2 * second)
 			in.Answer()
 			if !c.Answered(32 * second) {
+				if lost(c) {
+					time.Sleep(40 * second)
+					continue
+				}
 				t.Fatalf("not answered: %v\n%s\n%s", c.Statuses(), a.Traffic(), b.Traffic())
 			}
 			time.Sleep(10 * second)
@@ -135,7 +148,7 @@ func TestBadNetwork(t *testing.T) {
 		}
 		for range 3 { // and with an analog telephone
 			c := a.Call("101")
-			o.Do(t, "101 rings", "101 lifts")
+			o.Do(t, "101 rings within 25s", "101 lifts")
 			if !c.Answered(32 * second) {
 				t.Fatalf("not answered: %v", c.Statuses())
 			}

@@ -145,6 +145,7 @@ func (t *connTable) befriend(id uint64, user plan.UserID) {
 	}
 	if n > maxPerUser {
 		t.evicted.Add(1)
+		oldest.user = "" // it is on its way out
 		oldest.close()
 	}
 }

@@ -92,9 +92,9 @@ func hex(c byte) int {
 
 // What one user may have of what is everybody's. Emergency calls are not counted.
 const (
-	userCalls  = 24 // legs with sound at a time
-	userBurst  = 50 // INVITEs at once, and then one each inviteEvery
-	userEvery  = 100 * time.Millisecond
+	userCalls  = 24  // legs with sound at a time
+	userBurst  = 100 // INVITEs at once, and then one each userEvery
+	userEvery  = 50 * time.Millisecond
 	maxInvited = 4096 // users who are remembered
 )
 
