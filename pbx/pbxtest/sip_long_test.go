@@ -62,6 +62,9 @@ func (p *phases) result() (leaps, gone int, worst float64) {
 // TestDrift: for an hour with telephones whose clocks are 100 ppm off, either way, no
 // sound breaks off, slips audibly or is made up.
 func TestDrift(t *testing.T) {
+	if underRace {
+		t.Skip("minutes under the race detector; shorter ones do the same")
+	}
 	length := time.Hour
 	if testing.Short() {
 		length = 2 * time.Minute
@@ -134,6 +137,9 @@ type slot struct {
 // TestBusyHour: twenty calls at a time, ten of them straight through, with holds,
 // digits, flashes and hang-ups at random. At the end nothing is left.
 func TestBusyHour(t *testing.T) {
+	if underRace {
+		t.Skip("minutes under the race detector; shorter ones do the same")
+	}
 	length := 10 * time.Minute
 	switch {
 	case testing.Short():

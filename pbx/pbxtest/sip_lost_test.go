@@ -277,6 +277,9 @@ func TestMutedPhoneStays(t *testing.T) {
 // TestSessionTimers: for an hour either side refreshes the session; when it does not any
 // more, the call ends.
 func TestSessionTimers(t *testing.T) {
+	if underRace {
+		t.Skip("minutes under the race detector; shorter ones do the same")
+	}
 	length := time.Hour
 	if testing.Short() {
 		length = 10 * time.Minute

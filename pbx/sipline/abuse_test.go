@@ -131,15 +131,25 @@ func TestConnectionsOfOneUser(t *testing.T) {
 func TestRestartRemembersWhoIsRight(t *testing.T) {
 	office(t, func(t *testing.T, b *box) {
 		at := netip.MustParseAddrPort("192.0.2.201:5060")
-		for i := range 100 {
-			b.sip.guard.Wrong(b.sip.now, netip.MustParseAddrPort("192.0.2.201:9999"), fmt.Sprint(i))
+		banned := func() bool {
+			return ask(b.sip, func() bool { _, is := b.sip.guard.Banned(b.sip.now, at, "201"); return is })
 		}
-		if _, banned := b.sip.guard.Banned(b.sip.now, at, "201"); !banned {
+		ask(b.sip, func() int {
+			for i := range 100 {
+				b.sip.guard.Wrong(b.sip.now, netip.MustParseAddrPort("192.0.2.201:9999"), fmt.Sprint(i))
+			}
+			return 0
+		})
+		if !banned() {
 			t.Fatal("a stranger there is not banned")
 		}
-		b.sip.cfg.Bindings = saved{{User: b.sip.numbers.Load().ByExt("201").ID, Contact: "sip:201@192.0.2.201", Proto: "udp", Remote: at.String(), CallID: "a", Expires: time.Now().Add(time.Hour)}}
-		ask(b.sip, func() int { b.sip.restore(); return 0 })
-		if _, banned := b.sip.guard.Banned(b.sip.now, at, "201"); banned {
+		list := saved{{User: b.sip.numbers.Load().ByExt("201").ID, Contact: "sip:201@192.0.2.201", Proto: "udp", Remote: at.String(), CallID: "a", Expires: time.Now().Add(time.Hour)}}
+		ask(b.sip, func() int {
+			b.sip.cfg.Bindings = list
+			b.sip.restore()
+			return 0
+		})
+		if banned() {
 			t.Error("the right telephone is banned")
 		}
 		ask(b.sip, func() int {

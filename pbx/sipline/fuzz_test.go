@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -62,7 +63,10 @@ func FuzzServer(f *testing.F) {
 			b.registered("202", func(p *siptest.Phone) { p.Answers = time.Second })
 			last := "x"
 			out := map[netip.Addr]int{}
+			var mu sync.Mutex // of both
 			b.tap = func(to netip.AddrPort, d []byte) {
+				mu.Lock()
+				defer mu.Unlock()
 				if _, v, ok := bytes.Cut(d, []byte("\r\nTo: ")); ok {
 					if _, v, ok = bytes.Cut(v, []byte(";tag=")); ok && to.Addr() == friend.Addr() {
 						v, _, _ = bytes.Cut(v, []byte("\r\n"))
@@ -78,7 +82,10 @@ func FuzzServer(f *testing.F) {
 				if i > 0 && len(piece) > 0 {
 					kind, piece = piece[0], piece[1:]
 				}
-				piece = bytes.ReplaceAll(piece, []byte("%T"), []byte(last))
+				mu.Lock()
+				tag := last
+				mu.Unlock()
+				piece = bytes.ReplaceAll(piece, []byte("%T"), []byte(tag))
 				switch kind {
 				case 'w':
 					time.Sleep(1100 * time.Millisecond)
@@ -94,8 +101,11 @@ func FuzzServer(f *testing.F) {
 							t.Errorf("a response is answered: %s", m.Start)
 						}
 					}
-					if in += len(piece); out[stranger.Addr()] > in*3/2 {
-						t.Errorf("%d bytes for %d", out[stranger.Addr()], in)
+					mu.Lock()
+					sent := out[stranger.Addr()]
+					mu.Unlock()
+					if in += len(piece); sent > in*3/2 {
+						t.Errorf("%d bytes for %d", sent, in)
 					}
 					if len(b.posted) != posted {
 						t.Error("a stranger calls")

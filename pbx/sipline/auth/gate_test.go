@@ -317,6 +317,9 @@ func TestEvictedNonceIsStale(t *testing.T) {
 }
 
 func TestAllocations(t *testing.T) {
+	if underRace {
+		t.Skip("the race detector allocates")
+	}
 	g := NewGate(noon)
 	if got := testing.AllocsPerRun(100, func() { g.Challenge(noon, phone.Addr(), false) }); got > 2 {
 		t.Errorf("Challenge: %v allocations, want the two strings", got)

@@ -111,9 +111,9 @@ func (p *Phone) invited(m *Message) {
 		}
 		c.Reply(180, "Ringing", h, "")
 	}
-	if p.Answers >= 0 {
+	if after := p.Answers; after >= 0 {
 		go func() {
-			time.Sleep(p.Answers)
+			time.Sleep(after)
 			if _, answered, ended := c.State(); !answered && !ended {
 				c.Answer()
 			}

@@ -1,0 +1,5 @@
+//go:build !race
+
+package pbxtest
+
+const underRace = false

@@ -1,0 +1,6 @@
+//go:build race
+
+package auth
+
+// underRace: the race detector makes allocations of its own, and everything ten times slower.
+const underRace = true
