@@ -19,10 +19,16 @@ func sipOffice(t *testing.T, f func(t *testing.T, o *Office)) {
 	sipOfficeOf(t, Scene{Country: "DE", Stations: 2, Lines: 1, SIP: []plan.Ext{"201", "202", "203", "204"}}, f)
 }
 
+// raced are the scenarios that the race detector looks at.
+var raced = map[string]bool{"TestRegister": true, "TestCallsInEveryMix": true, "TestHoldInEveryWay": true, "TestForks": true, "TestDigits": true, "TestBadNetwork": true}
+
 // sipOfficeOf plays f in a scene; it must leave nothing behind: no call, leg, session,
 // socket or goroutine, and nobody's number in the log.
 func sipOfficeOf(t *testing.T, scene Scene, f func(t *testing.T, o *Office)) {
 	t.Helper()
+	if underRace && !raced[t.Name()] {
+		t.Skip("some scenarios are enough for the race detector")
+	}
 	synctest.Test(t, func(t *testing.T) {
 		o := Start(t, scene)
 		defer func() {
