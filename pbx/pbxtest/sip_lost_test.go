@@ -12,16 +12,13 @@ import (
 	"sotto/pbx/sipline/siptest"
 )
 
-// fate is what becomes of a packet; see [siptest.Net].
-type fate = func(from, to netip.AddrPort, data []byte) (int, time.Duration)
-
 // slow lets every packet take a while.
-func slow(d time.Duration) fate {
+func slow(d time.Duration) siptest.Fate {
 	return func(netip.AddrPort, netip.AddrPort, []byte) (int, time.Duration) { return 1, d }
 }
 
 // lossy loses a share of all packets, by chance that is the same each time.
-func lossy(share float64) fate {
+func lossy(share float64) siptest.Fate {
 	var mu sync.Mutex
 	r := rand.New(rand.NewPCG(1, 2))
 	return func(netip.AddrPort, netip.AddrPort, []byte) (int, time.Duration) {
@@ -35,7 +32,7 @@ func lossy(share float64) fate {
 }
 
 // without loses the messages that begin so, the first n of them.
-func without(n int, begins string) fate {
+func without(n int, begins string) siptest.Fate {
 	var mu sync.Mutex
 	return func(_, _ netip.AddrPort, data []byte) (int, time.Duration) {
 		mu.Lock()
@@ -56,7 +53,7 @@ func TestLostMessages(t *testing.T) {
 			for _, n := range []int{1, 3} {
 				a.Register(300)
 				b.Register(300)
-				o.Net.Fate = without(n, what)
+				o.Net.Let(without(n, what))
 				k := len(b.Calls())
 				c := a.Call("202")
 				in := b.Incoming(k, 10*second)
@@ -74,7 +71,7 @@ func TestLostMessages(t *testing.T) {
 				if !in.Ended(10 * second) {
 					t.Errorf("%d × %s: not ended", n, what)
 				}
-				o.Net.Fate = nil
+				o.Net.Let(nil)
 				time.Sleep(40 * second)
 				if l := o.SIP.Legs(); l != 0 {
 					t.Errorf("%d × %s: %d legs left", n, what, l)
@@ -110,7 +107,7 @@ func TestNoAck(t *testing.T) {
 func TestBadNetwork(t *testing.T) {
 	sipOffice(t, func(t *testing.T, o *Office) {
 		a, b := registered(t, o, "201"), registered(t, o, "202")
-		o.Net.Fate = lossy(0.3)
+		o.Net.Let(lossy(0.3))
 		away := 0
 		// One in twenty-five calls loses all that goes in eight seconds, so that the telephone
 		// counts as away (480); one in a hundred requests all that goes until timer B (0). Of
@@ -165,7 +162,7 @@ func TestBadNetwork(t *testing.T) {
 			}
 			time.Sleep(2 * second)
 		}
-		o.Net.Fate = nil
+		o.Net.Let(nil)
 		time.Sleep(40 * second)
 	})
 }

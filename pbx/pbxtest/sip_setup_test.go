@@ -16,7 +16,7 @@ func TestCancelAtEveryMoment(t *testing.T) {
 	sipOffice(t, func(t *testing.T, o *Office) {
 		a, b := registered(t, o, "201"), registered(t, o, "202")
 		// a network that takes 20 ms each way, so that messages cross
-		o.Net.Fate = slow(20 * time.Millisecond)
+		o.Net.Let(slow(20 * time.Millisecond))
 		outcomes := map[int]int{}
 		for i := range 60 {
 			after := time.Duration(i) * 4 * time.Millisecond
@@ -258,7 +258,7 @@ func TestAnswerTogether(t *testing.T) {
 		one, two := registered(t, o, "101"), registered(t, o, "101")
 		for i := range 10 {
 			n, m := len(one.Calls()), len(two.Calls())
-			o.Net.Fate = slow(10 * time.Millisecond)
+			o.Net.Let(slow(10 * time.Millisecond))
 			c := a.Call("101")
 			x, y := one.Incoming(n, second), two.Incoming(m, second)
 			o.Do(t, "101 rings")

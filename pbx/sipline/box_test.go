@@ -152,7 +152,7 @@ func start(t testing.TB, opts ...func(*box, *Config)) *box {
 	for _, f := range opts {
 		f(b, &cfg)
 	}
-	b.net.Fate = func(from, to netip.AddrPort, data []byte) (int, time.Duration) {
+	b.net.Let(func(from, to netip.AddrPort, data []byte) (int, time.Duration) {
 		if from == boxAddr {
 			checkHeaders(t, data)
 			if b.tap != nil {
@@ -163,7 +163,7 @@ func start(t testing.TB, opts ...func(*box, *Config)) *box {
 			b.ear(from, data)
 		}
 		return 1, 0
-	}
+	})
 	b.sip = New(cfg, numbering(t, "201", "202", "203", "204"))
 	b.run()
 	return b

@@ -222,11 +222,11 @@ func TestCancelRace(t *testing.T) {
 	)
 	office(t, func(t *testing.T, b *box) {
 		p, q := b.registered("201"), b.registered("202", func(p *siptest.Phone) { p.Answers = answer })
-		fate := b.net.Fate
-		b.net.Fate = func(from, to netip.AddrPort, d []byte) (int, time.Duration) {
+		fate := b.net.Let(nil)
+		b.net.Let(func(from, to netip.AddrPort, d []byte) (int, time.Duration) {
 			n, _ := fate(from, to, d)
 			return n, lag
-		}
+		})
 		crossed, canceled, talked := 0, 0, 0
 		for i := range 1000 {
 			c := p.Call("202")

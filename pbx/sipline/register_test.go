@@ -78,15 +78,15 @@ func TestLostAnswer(t *testing.T) {
 				sent = d
 			}
 		}
-		fate, lose := b.net.Fate, 3
-		b.net.Fate = func(from, to netip.AddrPort, d []byte) (int, time.Duration) {
+		fate, lose := b.net.Let(nil), 3
+		b.net.Let(func(from, to netip.AddrPort, d []byte) (int, time.Duration) {
 			n, lag := fate(from, to, d)
 			if strings.HasPrefix(string(d), "SIP/2.0 200") && lose > 0 {
 				lose--
 				n = 0
 			}
 			return n, lag
-		}
+		})
 		if err := p.Register(300); err != nil {
 			t.Fatal(err)
 		}

@@ -23,17 +23,27 @@ type Conn interface {
 	Close() error
 }
 
-// Net is a network in memory. Packets arrive in order and at once, unless Fate says
+// Net is a network in memory. Packets arrive in order and at once, unless a [Fate] says
 // otherwise; to nobody, or to a full queue, they are lost, as on a real one.
 type Net struct {
-	// Fate decides about a packet: how often it arrives, and how late. Nil: once, at once.
-	Fate func(from, to netip.AddrPort, data []byte) (copies int, delay time.Duration)
-
 	mu       sync.Mutex
+	fate     Fate
 	socks    map[netip.AddrPort]*sock
 	lists    map[netip.AddrPort]*listener
 	nextPort uint16
 	Lost     int // packets to nobody
+}
+
+// Fate decides about a packet: how often it arrives, and how late.
+type Fate func(from, to netip.AddrPort, data []byte) (copies int, delay time.Duration)
+
+// Let sets what becomes of the packets from now on (nil: each arrives once, at once) and
+// returns what it was before.
+func (n *Net) Let(f Fate) (before Fate) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	before, n.fate = n.fate, f
+	return before
 }
 
 // NewNet makes an empty network.
@@ -157,8 +167,11 @@ func (s *sock) WriteToUDPAddrPort(b []byte, to netip.AddrPort) (int, error) {
 // Send puts a packet on the network, whoever from may be.
 func (n *Net) Send(from, to netip.AddrPort, b []byte) {
 	copies, delay := 1, time.Duration(0)
-	if n.Fate != nil {
-		copies, delay = n.Fate(from, to, b)
+	n.mu.Lock()
+	fate := n.fate
+	n.mu.Unlock()
+	if fate != nil {
+		copies, delay = fate(from, to, b)
 	}
 	p := packet{from, append([]byte(nil), b...)}
 	deliver := func() {
