@@ -166,12 +166,18 @@ const (
 	Seize
 	// Configure hands the port new line parameters, Signal.Line, without a change of state.
 	Configure
+	// Pulses opens the loop of a seized exchange line for a number of timed breaks,
+	// Signal.Train, and leaves it seized: a digit by loop disconnection, or, one long
+	// break, a hook flash. The breaks cause no event. It is the one signal that is no
+	// lasting state; a train that comes while another runs follows it, and any other signal
+	// ends what is left of both.
+	Pulses
 	numSignalKinds
 )
 
 var signalNames = [numSignalKinds]string{
 	Idle: "idle", Reverse: "reverse", Ring: "ring", OnHookTransmit: "on-hook transmit", OpenLoop: "open loop",
-	Release: "release", Seize: "seize", Configure: "configure",
+	Release: "release", Seize: "seize", Configure: "configure", Pulses: "pulses",
 }
 
 func (k SignalKind) String() string {
@@ -183,8 +189,16 @@ func (k SignalKind) String() string {
 
 // Signal is one request to a line.
 type Signal struct {
-	Kind SignalKind
-	Line Line // with Configure
+	Kind  SignalKind
+	Line  Line  // with Configure
+	Train Train // with Pulses
+}
+
+// Train is a train of breaks of the loop of an exchange line.
+type Train struct {
+	Count uint8         // of breaks, 1 to 10
+	Break time.Duration // loop open, 10 ms to 1 s
+	Make  time.Duration // loop closed after each break
 }
 
 // LineReport is the result of a test of an idle line.

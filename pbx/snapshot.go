@@ -23,9 +23,24 @@ type PortView struct {
 	Port    board.Port
 	Kind    board.Kind
 	Label   string
+	Lamp    Lamp
 	State   string // in words: "on hook", "ringing", "talking", "out of service"
 	Holding bool   // somebody is on hold
+	Call    CallID // that its party is in, 0 for none
 }
+
+// Lamp is what the lamp of a port shows.
+type Lamp uint8
+
+const (
+	LampReady Lamp = iota // works, nothing goes on
+	LampRing              // rings, or is rung
+	LampCall              // in a call, or on the way to one
+	LampBusy              // exchange line: another set is on it
+	LampNone              // exchange line: no exchange feeds it
+	LampWarn              // works, but somebody should look: off the hook for long, stuck
+	LampFault             // out of service
+)
 
 // CallView is one call in a snapshot.
 type CallView struct {

@@ -10,6 +10,7 @@ import (
 
 	"sotto/board"
 	"sotto/pbx/media/dtmf"
+	"sotto/pbx/media/progress"
 	"sotto/pbx/media/tone"
 )
 
@@ -28,6 +29,17 @@ func (d Digit) Format(f fmt.State, _ rune) { io.WriteString(f, d.String()) }
 // LogValue implements [slog.LogValuer].
 func (d Digit) LogValue() slog.Value { return slog.StringValue(d.String()) }
 
+// Heard is a call-progress tone, or silence, that a port's party (an exchange) began or
+// ceased to send, told once it is sure.
+type Heard struct {
+	Port Port
+	Kind progress.Kind
+	On   bool // it began; else it ended
+}
+
+// Heard gives what was found on ports whose ear watches for it. It is never closed.
+func (e *Engine) Heard() <-chan Heard { return e.heard }
+
 // Exchanger is what the engine needs of a board.
 type Exchanger interface {
 	Exchange(out, in []board.Frame) error
@@ -41,6 +53,7 @@ type Engine struct {
 	ports   []port // of the board
 	streams *streams
 	digits  chan Digit
+	heard   chan Heard
 
 	frames  atomic.Uint64
 	dropped atomic.Uint64 // digits that nobody took
@@ -75,7 +88,7 @@ func (st *port) forget() {
 
 // New gives an engine for a board with n ports. Digits come out of [Engine.Digits].
 func New(b Exchanger, n int) *Engine {
-	e := &Engine{brd: b, out: make([]board.Frame, n), in: make([]board.Frame, n), ports: make([]port, n), streams: new(streams), digits: make(chan Digit, 256)}
+	e := &Engine{brd: b, out: make([]board.Frame, n), in: make([]board.Frame, n), ports: make([]port, n), streams: new(streams), digits: make(chan Digit, 256), heard: make(chan Heard, 256)}
 	for i := range e.ports {
 		st := &e.ports[i]
 		st.in, st.out = &e.in[i], &e.out[i]

@@ -21,10 +21,13 @@
 // when it is attached, or when a patch first wants its digits.
 //
 // Small signal packages live below, and rtpport, which makes streams of RTP. None of
-// them is named here but tone and dtmf: a stream is only read and written.
+// them is named here but tone, dtmf and progress: a stream is only read and written.
 package media
 
-import "sotto/pbx/media/tone"
+import (
+	"sotto/pbx/media/progress"
+	"sotto/pbx/media/tone"
+)
 
 // Port numbers what can be heard and can hear: the ports of the board come first,
 // with their own numbers; streams follow (see [Engine.Attach]).
@@ -44,11 +47,12 @@ type Ear struct {
 	Port   Port
 	From   [MaxFrom]Port // the first N are mixed
 	N      int
-	Tone   *tone.Tone // also heard, nil for none
-	Clip   *Clip      // also heard, from its beginning when it is first named, nil for none
-	Run    uint32     // a tone or clip with another Run begins anew; with the same it goes on
-	Digits bool       // look for DTMF in what the port says
-	Relay  bool       // port and its one source are streams whose packets go straight through: the engine leaves both alone
+	Tone   *tone.Tone     // also heard, nil for none
+	Clip   *Clip          // also heard, from its beginning when it is first named, nil for none
+	Run    uint32         // a tone or clip with another Run begins anew; with the same it goes on
+	Digits bool           // look for DTMF in what the port says
+	Watch  *progress.Plan // look for call-progress tones in what the port says, nil for not; what is found comes out of [Engine.Heard]
+	Relay  bool           // port and its one source are streams whose packets go straight through: the engine leaves both alone
 }
 
 // Hear adds p to what the ear hears. More than MaxFrom are refused.

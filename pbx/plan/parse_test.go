@@ -85,7 +85,7 @@ func TestParseFull(t *testing.T) {
 			{Name: "Labor", Ext: "2", SIP: true, ReverseOnAnswer: true},
 			{Name: "Anna Zwetschgenbaum", Ext: "84062199", Ports: []string{}},
 		},
-		Lines: []Line{{"Amt 1", "FXO 1"}, {"Amt 2", "FXO 2"}},
+		Lines: []Line{{Name: "Amt 1", Port: "FXO 1"}, {Name: "Amt 2", Port: "FXO 2"}},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)

@@ -19,6 +19,7 @@ type Plan struct {
 	Country   string   `json:"country"`             // a code of package country: "DE"
 	Users     []User   `json:"users,omitempty"`     // staff and rooms with a telephone
 	Lines     []Line   `json:"lines,omitempty"`     // exchange lines
+	Rules     []Rule   `json:"rules,omitempty"`     // what becomes of outside numbers
 	Emergency []string `json:"emergency,omitempty"` // emergency numbers beside the country's
 
 	OutsidePrefix string `json:"outside_prefix,omitempty"` // digit dialled before an outside number; none when empty
@@ -42,6 +43,24 @@ type User struct {
 type Line struct {
 	Name string `json:"name"`
 	Port string `json:"port"` // label of the exchange-line port: "FXO 1"
+
+	Rings    []Ext `json:"rings,omitempty"`    // who is rung by a call that comes in on the line; nobody named: every user
+	Pulse    bool  `json:"pulse,omitempty"`    // the exchange takes pulses only, no DTMF
+	Reversal bool  `json:"reversal,omitempty"` // the exchange turns the polarity when the called party answers, and back when it leaves
+	Break    int   `json:"break,omitempty"`    // shortest loop break that ends a call, in ms, 80 to 600; 0: the country's
+}
+
+// Rule says what becomes of outside numbers that begin in a certain way. Of several rules
+// that match, the one with the longest Prefix counts; of equals the first. Without any
+// rule every outside number goes out on any line.
+type Rule struct {
+	Name    string   `json:"name"`              // for people: "Mobile phones"
+	Prefix  string   `json:"prefix,omitempty"`  // digits that the number begins with, after the digit for outside calls; empty: all
+	Digits  int      `json:"digits,omitempty"`  // the number is complete with so many; 0: when the caller pauses
+	Strip   int      `json:"strip,omitempty"`   // leading digits not sent to the exchange
+	Prepend string   `json:"prepend,omitempty"` // digits sent before the rest
+	Lines   []string `json:"lines,omitempty"`   // names of the lines to try, in this order; none named: all, as the plan lists them
+	Forbid  bool     `json:"forbid,omitempty"`  // such numbers are not called
 }
 
 // Clone gives a copy that shares nothing with p.
@@ -50,6 +69,13 @@ func (p *Plan) Clone() Plan {
 	c.Users, c.Lines, c.Emergency = slices.Clone(p.Users), slices.Clone(p.Lines), slices.Clone(p.Emergency)
 	for i := range c.Users {
 		c.Users[i].Ports = slices.Clone(c.Users[i].Ports)
+	}
+	for i := range c.Lines {
+		c.Lines[i].Rings = slices.Clone(c.Lines[i].Rings)
+	}
+	c.Rules = slices.Clone(p.Rules)
+	for i := range c.Rules {
+		c.Rules[i].Lines = slices.Clone(c.Rules[i].Lines)
 	}
 	return c
 }

@@ -137,6 +137,8 @@ const (
 	Incomplete   Kind = iota // more digits are needed
 	ToUser                   // an extension
 	ToEmergency              // an emergency number
+	ToOutside                // an outside number
+	Forbidden                // an outside number that a rule forbids
 	Unobtainable             // nothing begins like this
 )
 
@@ -145,7 +147,13 @@ type Route struct {
 	Kind Kind
 	More bool   // ToUser: something longer begins with these digits, so wait a little
 	User *User  // ToUser
-	Dial string // ToEmergency: what goes to the exchange, without the digit for outside calls
+	Dial string // ToEmergency, ToOutside: what goes to the exchange, without the digit for outside calls
+
+	// ToOutside: Number is what was dialled without the digit for outside calls: what
+	// records show. Lines are the lines to try, in this order. Forbidden: Number, and Rule.
+	Number string
+	Lines  []*Line
+	Rule   *Rule // the rule that decided, nil for none
 }
 
 // Route tells what digits mean, and is asked anew with each that is dialled. Emergency
