@@ -13,7 +13,7 @@ import (
 func office() Plan {
 	return Plan{Office: "Office", Country: "DE", OutsidePrefix: "0",
 		Users: []User{{ID: "a", Name: "Anna", Ext: "201", Ports: []string{"FXS 1", "FXS 2"}}, {ID: "b", Name: "Boris", Ext: "202"}},
-		Lines: []Line{{"Amt 1", "FXO 1"}, {"Amt 2", "FXO 2"}},
+		Lines: []Line{{Name: "Amt 1", Port: "FXO 1"}, {Name: "Amt 2", Port: "FXO 2"}},
 	}
 }
 
