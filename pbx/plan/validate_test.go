@@ -141,7 +141,7 @@ const noPort = "must be the name of a port as it stands on the box, such as FXS 
 func lines(n int) []Line {
 	l := make([]Line, n)
 	for i := range l {
-		l[i] = Line{fmt.Sprint("line ", i), fmt.Sprint("FXO ", i+1)}
+		l[i] = Line{Name: fmt.Sprint("line ", i), Port: fmt.Sprint("FXO ", i+1)}
 	}
 	return l
 }
