@@ -63,6 +63,7 @@ var rooms = []struct {
 	{"pbx/pbxtest", []string{"board", "pbx"}, nil, "runs the exchange on the simulated board; for tests only"},
 	{"storage", []string{"pbx", "storage"}, []string{"go.etcd.io/bbolt"}, "the home of bbolt"},
 	{"storage/seal", []string{}, []string{"golang.org/x/crypto", "golang.org/x/sys"}, "pure; the home of the ciphers"},
+	{"storage/password", []string{}, []string{"golang.org/x/crypto"}, "pure; the home of argon2"},
 	{"storage/keyring", []string{"storage/seal", "storage/durable"}, nil, "keys know nothing of what they seal"},
 	{"storage/durable", []string{}, nil, "files that survive a power cut"},
 }

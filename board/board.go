@@ -98,7 +98,9 @@ const (
 	PortFailed
 	// PortRestored: the port works again, in the state last signalled.
 	PortRestored
-	// RingOn: the exchange began to ring this line. A polarity reversal alone is not one.
+	// RingOn: the exchange began to ring this line. A polarity reversal alone is not one. Of
+	// ringing that began some 60 ms or more before the line was seized, and was not told yet,
+	// RingOn and RingOff are told after it, with At before it: the box took a call that came.
 	RingOn
 	// RingOff: the ringing that RingOn told of paused or ended.
 	RingOff
@@ -168,9 +170,10 @@ const (
 	Configure
 	// Pulses opens the loop of a seized exchange line for a number of timed breaks,
 	// Signal.Train, and leaves it seized: a digit by loop disconnection, or, one long
-	// break, a hook flash. The breaks cause no event. It is the one signal that is no
-	// lasting state; a train that comes while another runs follows it, and any other signal
-	// ends what is left of both.
+	// break, a hook flash. The breaks cause no event, and none is told while they last; a
+	// train that comes before the voice path is open waits for that. It is the one signal
+	// that is no lasting state: a train that comes while another runs follows it, and
+	// Release or Seize ends what is left of both. A train that there cannot be does nothing.
 	Pulses
 	numSignalKinds
 )
@@ -198,7 +201,7 @@ type Signal struct {
 type Train struct {
 	Count uint8         // of breaks, 1 to 10
 	Break time.Duration // loop open, 10 ms to 1 s
-	Make  time.Duration // loop closed after each break
+	Make  time.Duration // loop closed after each break, 10 ms to 1 s; after one break alone, also 0
 }
 
 // LineReport is the result of a test of an idle line.

@@ -138,7 +138,7 @@ func startBox(t *testing.T) *box {
 	secrets := filepath.Join(dir, "secrets")
 	rtp := 12000 + 400*rand.IntN(48) // below those that the system gives out
 	b.cmd = exec.CommandContext(t.Context(), program, "-board", "sim", "-data", filepath.Join(dir, "data"),
-		"-sip", b.addr, "-rtp", fmt.Sprintf("%d-%d", rtp, rtp+399), "-sip-secrets", secrets)
+		"-page", "127.0.0.1:0", "-sip", b.addr, "-rtp", fmt.Sprintf("%d-%d", rtp, rtp+399), "-sip-secrets", secrets)
 	b.cmd.Stderr = &b.log
 	var err error
 	if b.in, err = b.cmd.StdinPipe(); err != nil {

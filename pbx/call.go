@@ -7,7 +7,6 @@ import (
 	"sotto/pbx/analog"
 	"sotto/pbx/country"
 	"sotto/pbx/media/tone"
-	"sotto/pbx/number"
 	"sotto/pbx/plan"
 )
 
@@ -28,85 +27,6 @@ func (s *Switch) newLeg(at end, n *plan.Numbering, u *plan.User) *leg {
 	return l
 }
 
-func (s *Switch) startDialling(l *leg) {
-	l.digits = l.digits[:0]
-	l.recall = l.station().held != nil
-	l.run++
-	s.move(l, Dialling, l.numbers.Country.Timers.FirstDigit)
-}
-
-func (s *Switch) dialDigit(l *leg, a legArg) {
-	if len(l.digits) >= number.MaxDigits {
-		s.fail(l, Unobtainable, Unallocated)
-		return
-	}
-	l.digits = append(l.digits, a.digit)
-	r := l.numbers.Route(string(l.digits))
-	switch {
-	case r.Kind == plan.Incomplete && l.numbers.Urgent(string(l.digits)):
-		l.deadline = s.now.Add(l.numbers.Country.Timers.FirstDigit) // nobody is hurried who may be calling for help
-	case r.Kind == plan.Incomplete:
-		l.deadline = s.now.Add(l.numbers.Country.Timers.InterDigit)
-	case r.Kind == plan.ToUser && r.More:
-		l.deadline = s.now.Add(l.numbers.Country.Timers.Match)
-	default:
-		s.place(l, r)
-	}
-}
-
-func (s *Switch) dialTimeout(l *leg, _ legArg) {
-	if len(l.digits) == 0 {
-		s.listen(l, l.numbers.Country.Tone(country.Congestion))
-		return
-	}
-	r := l.numbers.Route(string(l.digits))
-	if r.Kind == plan.Incomplete {
-		r.Kind = plan.Unobtainable
-	}
-	s.place(l, r)
-}
-
-// dialWhole: a telephone on the network sends the whole number at once.
-func (s *Switch) dialWhole(l *leg, _ legArg) {
-	r := plan.Route{Kind: plan.Unobtainable}
-	if _, err := number.Parse(string(l.digits)); err == nil {
-		l.digits = []byte(plan.Digits(string(l.digits)))
-		r = l.numbers.Route(string(l.digits))
-	} else {
-		l.digits = l.digits[:0] // no number at all
-	}
-	s.place(l, r)
-}
-
-// place makes a call of what l has dialled.
-func (s *Switch) place(l *leg, r plan.Route) {
-	s.lastCall++
-	c := &call{id: s.lastCall, caller: l, numbers: l.numbers, began: s.now, from: userParty(l.user), emergency: r.Kind == plan.ToEmergency}
-	l.call = c
-	s.calls = append(s.calls, c)
-	switch r.Kind {
-	case plan.ToUser:
-		c.to = userParty(r.User)
-		s.callUser(l, c, r.User)
-	case plan.ToEmergency:
-		c.to = Party{Number: dialled(r.Dial)}
-		s.callEmergency(l, c, r.Dial)
-	default:
-		c.to = Party{Number: dialled(string(l.digits))}
-		why := Unallocated
-		if r.Kind == plan.Incomplete { // of a telephone that sends the whole number
-			why = InvalidFormat
-		}
-		s.fail(l, Unobtainable, why)
-	}
-}
-
-// dialled makes a number of digits that came from a keypad.
-func dialled(digits string) number.Number {
-	n, _ := number.Parse(digits) // a keypad sends nothing else
-	return n
-}
-
 func userParty(u *plan.User) Party {
 	if u == nil {
 		return Party{}
@@ -114,10 +34,8 @@ func userParty(u *plan.User) Party {
 	return Party{User: u.ID, Ext: u.Ext}
 }
 
-// callUser rings every free station of u, and its telephones on the network.
-func (s *Switch) callUser(l *leg, c *call, u *plan.User) {
-	busy := false
-	var free []*station
+// idle gives the stations of u that can be rung, and whether another is busy.
+func (s *Switch) idle(u *plan.User) (free []*station, busy bool) {
 	for _, label := range u.Ports {
 		st := s.byLabel[label]
 		if st == nil || st.hook.State() == analog.OutOfService {
@@ -129,6 +47,12 @@ func (s *Switch) callUser(l *leg, c *call, u *plan.User) {
 		}
 		free = append(free, st)
 	}
+	return free, busy
+}
+
+// callUser rings every free station of u, and its telephones on the network.
+func (s *Switch) callUser(l *leg, c *call, u *plan.User) {
+	free, busy := s.idle(u)
 	net := u.SIP && s.cfg.Phones != nil
 	switch {
 	case len(free) > 0 || net:
@@ -144,9 +68,20 @@ func (s *Switch) callUser(l *leg, c *call, u *plan.User) {
 	if busy {
 		c.refused = UserBusy
 	}
+	var users []*plan.User
+	if net {
+		users = append(users, u)
+	}
+	s.alert(c, free, users)
+}
+
+// alert rings stations, and the telephones on the network of users, for c.
+func (s *Switch) alert(c *call, free []*station, net []*plan.User) {
+	var all []*leg
 	ring := func(at end, owner *plan.User) *leg {
 		b := s.newLeg(at, c.numbers, owner)
 		b.call = c
+		all = append(all, b)
 		c.ringing = append(c.ringing, b)
 		s.move(b, Alerting, 0)
 		return b
@@ -154,11 +89,11 @@ func (s *Switch) callUser(l *leg, c *call, u *plan.User) {
 	for _, st := range free {
 		st.active = ring(st, st.user)
 	}
-	if net {
+	for _, u := range net {
 		p := &phone{}
 		p.leg = ring(p, u)
 	}
-	for _, b := range append([]*leg(nil), c.ringing...) {
+	for _, b := range all {
 		if b.state == Alerting { // an earlier one may just have answered
 			b.at.ring(s, b, c.from)
 		}
@@ -180,6 +115,9 @@ func (s *Switch) refused(b *leg, a legArg) {
 	s.remove(b)
 	if i := slices.Index(c.ringing, b); i >= 0 {
 		c.ringing = slices.Delete(c.ringing, i, i+1)
+	}
+	if c.caller.line() != nil { // an exchange goes on ringing
+		return
 	}
 	if c.refused == 0 || a.cause.Telling() > c.refused.Telling() {
 		c.refused = a.cause
@@ -210,6 +148,12 @@ func (s *Switch) answer(b *leg, _ legArg) {
 		return
 	}
 	c.answered, c.called = s.now, b
+	switch ln := b.line(); {
+	case ln != nil:
+		c.connected(ln)
+	case c.caller.line() != nil:
+		c.to = userParty(b.user)
+	}
 	for _, o := range c.ringing {
 		if o != b {
 			s.tell(o, FarLeft, legArg{cause: NonSelectedUser})
@@ -250,7 +194,7 @@ func (s *Switch) alertFailed(b *leg, _ legArg) {
 	}
 	c := b.call
 	s.remove(b)
-	s.end(c, Answered, OutOfOrder, s.now)
+	s.end(c, c.outcome(), OutOfOrder, s.now)
 	s.tell(c.other(b), FarLeft, legArg{cause: OutOfOrder})
 }
 
@@ -264,12 +208,7 @@ func (s *Switch) notReached(l *leg, a legArg) { s.fail(l, Failed, a.cause) }
 func (s *Switch) fail(l *leg, o Outcome, cause Cause) {
 	c := l.call
 	if c != nil {
-		ringing := c.ringing
-		s.end(c, o, cause, s.now)
-		for _, b := range ringing {
-			s.tell(b, FarLeft, legArg{cause: cause})
-		}
-		s.freeLine(c)
+		s.finish(c, o, cause, s.now)
 	}
 	l.call = nil
 	l.at.over(s, l, cause, false)
@@ -299,35 +238,41 @@ func (s *Switch) silence(l *leg, _ legArg) { s.move(l, Silent, 0) }
 
 // hangUp: the party of l hung up (or its port failed). A call that it holds rings it.
 func (s *Switch) hangUp(l *leg, a legArg) {
-	c, was := l.call, l.state
+	c := l.call
 	s.remove(l)
 	if c != nil {
-		s.clearCall(c, l, was, a.at)
+		s.clearCall(c, l, a.at)
 	}
 	if st := l.station(); st != nil && st.held != nil {
 		s.tell(st.held, GotHangUp, a)
 	}
 }
 
-// clearCall ends c because its leg l, which was in state was, left at at.
-func (s *Switch) clearCall(c *call, l *leg, was LegState, at time.Time) {
-	if c.answered.IsZero() {
-		ringing := c.ringing
-		s.end(c, Abandoned, NormalClearing, at)
-		for _, b := range ringing {
-			s.tell(b, FarLeft, legArg{cause: NormalClearing})
-		}
-		s.freeLine(c)
-		return
-	}
-	o := Answered
-	if c.blind {
-		o = AnswerUnknown
-	}
-	s.end(c, o, NormalClearing, at)
-	s.freeLine(c)
+// clearCall ends c because its leg l left at at.
+func (s *Switch) clearCall(c *call, l *leg, at time.Time) {
+	s.finish(c, c.outcome(), NormalClearing, at)
 	if far := c.other(l); far != nil {
-		s.tell(far, FarLeft, legArg{cause: NormalClearing})
+		s.tell(far, FarLeft, legArg{cause: c.why})
+	}
+}
+
+// outcome says how c went if nobody says otherwise.
+func (c *call) outcome() Outcome {
+	switch {
+	case c.answered.IsZero():
+		return Abandoned
+	case c.blind:
+		return AnswerUnknown
+	}
+	return Answered
+}
+
+// finish records c, once, and ends the legs that are still being rung.
+func (s *Switch) finish(c *call, o Outcome, cause Cause, at time.Time) {
+	ringing := c.ringing
+	s.end(c, o, cause, at)
+	for _, b := range ringing {
+		s.tell(b, FarLeft, legArg{cause: cause})
 	}
 }
 
@@ -336,7 +281,7 @@ func (s *Switch) end(c *call, o Outcome, cause Cause, at time.Time) {
 	if c.ended {
 		return
 	}
-	c.ended = true
+	c.ended, c.why = true, cause
 	if at.IsZero() || at.Before(c.began) {
 		at = s.now
 	}

@@ -29,17 +29,9 @@ func (s *Switch) derive() *media.Patch {
 		}
 	}
 	for _, ln := range s.lines {
-		if ln.call == nil {
-			continue
+		if ear, ok := ln.ear(); ok {
+			p.Ears = append(p.Ears, ear)
 		}
-		ear := media.Ear{Port: ln.media(), Run: ln.run}
-		switch ln.state { // until the number is dialled the exchange hears nothing of the caller: a key may still be down
-		case lineSends:
-			ear.Tone = ln.digits
-		case lineTalks:
-			ear.Hear(ln.call.caller.at.media())
-		}
-		p.Ears = append(p.Ears, ear)
 	}
 	return p
 }
@@ -51,9 +43,9 @@ func (s *Switch) hears(l *leg) media.Ear {
 	switch l.state {
 	case Dialling:
 		ear.Digits = true
-		if len(l.digits) == 0 {
+		if len(l.digits) == 0 || l.again {
 			ear.Tone = land.Tone(country.Dial)
-			if l.recall {
+			if l.recall && !l.again {
 				ear.Tone = land.Tone(country.Stutter)
 			}
 		}
@@ -62,16 +54,17 @@ func (s *Switch) hears(l *leg) media.Ear {
 			ear.Tone = land.Tone(country.Ringback)
 		}
 	case Talking:
-		if ln := l.call.line; ln != nil {
-			if ln.state >= lineSeized {
-				ear.Hear(ln.media())
-			}
-		} else if o := l.call.other(l); o != nil && o.state == Talking {
-			ear.Hear(o.at.media())
-			_, here := l.at.(*phone)
-			_, there := o.at.(*phone)
-			ear.Relay = here && there
+		o := l.call.other(l)
+		if o == nil || o.state != Talking {
+			break
 		}
+		if ln := o.line(); ln != nil && !ln.hook.Heard() {
+			break // still rids itself of a caller, or rests
+		}
+		ear.Hear(o.at.media())
+		_, here := l.at.(*phone)
+		_, there := o.at.(*phone)
+		ear.Relay = here && there
 	case Held:
 		ear.Tone = land.Tone(country.Hold)
 	case Listening, Warned:

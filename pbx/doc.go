@@ -2,21 +2,27 @@
 // goes in, state changes, signals, a media patch, a snapshot and records come out:
 //
 //	board events ─┐                       ┌─► board signals (ring, idle, open loop …)
-//	DTMF digits ──┼─► Switch.step(now, e) ┼─► media.Patch  (who hears whom; derived)
-//	Post (plan, ──┘        ▲              ├─► Snapshot     (immutable, for pages)
-//	telephones    deadlines┘              ├─► Remote       (telephones on the network)
-//	on the network)                       └─► Journal      (records of ended calls)
+//	DTMF digits ──┤                       ├─► media.Patch  (who hears whom; derived)
+//	tones heard ──┼─► Switch.step(now, e) ┼─► Snapshot     (immutable, for pages)
+//	Post (plan, ──┘        ▲              ├─► Remote       (telephones on the network)
+//	telephones    deadlines┘              └─► Journal      (records of ended calls)
+//	on the network)
 //
-// A leg ends at a station of the board or at a telephone on the network (end.go); calls
-// under way are the same for both. The switch knows the latter as a [Remote] that it asks
-// [Phones] for; package sipline provides them.
+// A leg ends at a station of the board, at a telephone on the network, or at a line of the
+// public exchange (end.go); calls under way are the same for all. The switch knows a
+// telephone on the network as a [Remote] that it asks [Phones] for; package sipline
+// provides them. What the wires of a station and of an exchange line do is for their pure
+// machines, packages analog and loopstart.
+//
+// A call to the exchange (outside.go) tries one line after the other until a number is
+// sent, and its caller knows nothing of it. A call from the exchange (incoming.go) rings
+// users; it never gets to another line. A call for help is never held back, put on hold, or
+// ended by what is heard, and takes a line from an ordinary call if there is no other.
 //
 // A call joins legs. A leg's life is a table ([LegTable], drawn in testdata/leg.golden):
 // its state, the events it allows, the states that may follow, its time limit. An event
 // that the table does not allow is counted and logged, never ignored and never a panic.
-// An exchange line, which carries emergency calls only so far, is a plain state machine
-// (line.go); it gets a table with the rest of its life. Failed calls are [Cause] values; only broken
-// machinery is an error.
+// Failed calls are [Cause] values; only broken machinery is an error.
 //
 // What the switch needs from below its own roof it declares here ([Journal], [Secrets],
 // [Bindings]); storage provides it. State machines read no clock and do no input or output: Run does, around
@@ -32,6 +38,6 @@
 //   - one writer of the log: cmd/sotto
 //   - one SIP loop: sipline.Server.Run; one reader of its UDP socket, one that accepts
 //     connections, two a connection (reader, writer), one that opens a connection
-//   - two a session of media/rtpport: a reader of RTP, and one of RTCP that sends the reports
+//   - one reader of all RTP and RTCP sockets, which sends the reports, too: media/rtpport, from the first session to Ports.Close
 //   - in the simulator: one reader of its words, one printer, one that tells of records
 package pbx

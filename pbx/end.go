@@ -8,9 +8,9 @@ import (
 	"sotto/pbx/media"
 )
 
-// end is what a leg ends at: a station of the board or a telephone on the network.
-// Calls under way are the same for both; what differs is how their party is rung, and
-// how it is told why there is no call.
+// end is what a leg ends at: a station of the board, a telephone on the network or a line
+// of the public exchange. Calls under way are the same for all; what differs is how their
+// party is rung, and how it is told why there is no call.
 type end interface {
 	name() string // for log and trace; says nothing of a person
 	media() media.Port
@@ -154,9 +154,7 @@ func (p *phone) rings(s *Switch, _ *leg) {
 
 func (p *phone) answered(s *Switch, l *leg) {
 	peer := NoPort
-	if ln := l.call.line; ln != nil {
-		peer = ln.media()
-	} else if o := l.call.other(l); o != nil {
+	if o := l.call.other(l); o != nil {
 		peer = o.at.media()
 	}
 	s.out.phones = append(s.out.phones, phoneAct{p: p, what: verbAnswer, peer: peer})

@@ -10,7 +10,7 @@ import "sotto/pbx/analog"
 // flashHold: the party of a talking leg flashed.
 func (s *Switch) flashHold(l *leg, _ legArg) {
 	st := l.station()
-	if l.onLine() { // an emergency call is not put on hold
+	if l.call.emergency { // it is not put on hold
 		return
 	}
 	back := st.held
@@ -46,10 +46,10 @@ func (s *Switch) flashBack(l *leg, a legArg) {
 		}
 		return // Waiting, Warned, Silent: nothing to come back to
 	}
-	was, c := l.state, l.call
+	c := l.call
 	s.remove(l)
 	if c != nil {
-		s.clearCall(c, l, was, a.at)
+		s.clearCall(c, l, a.at)
 	}
 	if st.held == nil { // the held party left in this very step
 		s.seize(st)
@@ -99,7 +99,7 @@ func (s *Switch) leaveHeld(l *leg, a legArg) {
 
 // phoneHolds: a telephone on the network put the other end on hold.
 func (s *Switch) phoneHolds(l *leg, _ legArg) {
-	if l.onLine() { // an emergency call is not put on hold: the exchange goes on being heard
+	if l.call.emergency { // it is not put on hold: the exchange goes on being heard
 		return
 	}
 	s.hold(l)
@@ -127,7 +127,7 @@ func (s *Switch) recallHeld(l *leg, a legArg) {
 	if st.hook.State() == analog.OutOfService {
 		c := l.call
 		s.remove(l)
-		s.clearCall(c, l, Holding, a.at)
+		s.clearCall(c, l, a.at)
 		return
 	}
 	st.active = l
@@ -147,5 +147,5 @@ func (s *Switch) recallOver(l *leg, a legArg) {
 	st, c := l.station(), l.call
 	s.remove(l)
 	s.hook(st, s.now, analog.Quiet)
-	s.clearCall(c, l, Alerting, s.now)
+	s.clearCall(c, l, s.now)
 }

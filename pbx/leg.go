@@ -18,7 +18,7 @@ type LegState uint8
 const (
 	Dialling  LegState = iota + 1 // hears dial tone, dials
 	Waiting                       // has dialled; the other end rings
-	Alerting                      // is being rung
+	Alerting                      // is being rung; at an exchange line: until the number is sent
 	Talking                       // hears the other end and is heard
 	Holding                       // has put the other end on hold
 	Held                          // was put on hold by the other end
@@ -75,6 +75,7 @@ type leg struct {
 	tone     *tone.Tone  // Listening: what is heard
 	run      uint32      // of the tone: rises whenever a tone begins
 	clip     *media.Clip // Alerting: the caller's number for the display
+	again    bool        // Dialling: the digit for outside calls alone was dialled
 	recall   bool        // Dialling with a held call, or Alerting by one's own held call
 	holds    bool        // Held: its own telephone holds, too
 }
@@ -89,15 +90,17 @@ type call struct {
 	from, to  Party
 	began     time.Time
 	answered  time.Time
-	line      *line   // used by the call, nil for none
-	tried     []*line // of an emergency call: used so far
-	dial      string  // of an emergency call: what goes to the exchange
-	blind     bool    // on a line that does not tell of an answer
+	lines     []*line      // to try, of an ordinary call to the exchange
+	tried     []*line      // of a call to the exchange: used so far
+	dial      string       // of a call to the exchange: what is sent there
+	rings     []*plan.User // of a call from the exchange: who is rung
+	blind     bool         // on a line that does not tell of an answer
 	held      bool
 	emergency bool
 	alerts    bool  // somebody is being rung
 	refused   Cause // the best reason of telephones that do not take the call, 0 for none
 	ended     bool
+	why       Cause // of its end
 }
 
 // CallID numbers calls from 1, never used again while the box runs.
@@ -113,10 +116,11 @@ func (c *call) other(l *leg) *leg {
 
 // legArg is what an event brings with it.
 type legArg struct {
-	digit byte
-	at    time.Time // when the person did it
-	cause Cause     // FarLeft, GotRefuse
-	all   bool      // GotRefuse: for every telephone of the user
+	digit  byte
+	pulses bool      // GotDigit: dialled by pulses
+	at     time.Time // when the person did it
+	cause  Cause     // FarLeft, GotRefuse
+	all    bool      // GotRefuse: for every telephone of the user
 }
 
 type legDo = func(s *Switch, l *leg, a legArg)
@@ -164,7 +168,7 @@ func init() {
 			stay(GotRetrieve, "nothing was held"),
 			{On: FarLeft, Do: (*Switch).farGone, Next: []LegState{Listening, Gone}},
 			{On: FarHolds, Do: (*Switch).beHeld, Next: []LegState{Held}},
-			stay(GotDigit, "passes as sound"),
+			{On: GotDigit, Do: (*Switch).passDigit, Note: "by pulses: is passed on to an exchange; by keypad: passes as sound"},
 			gone,
 		}},
 		legRow{State: Holding, Moves: legMoves{

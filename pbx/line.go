@@ -1,151 +1,129 @@
 package pbx
 
 import (
-	"slices"
 	"time"
 
 	"sotto/board"
 	"sotto/pbx/country"
+	"sotto/pbx/loopstart"
 	"sotto/pbx/media"
 	"sotto/pbx/media/dtmf"
+	"sotto/pbx/media/progress"
 	"sotto/pbx/media/tone"
+	"sotto/pbx/plan"
 )
 
-// lineState is what an exchange line is used for.
-type lineState uint8
+// stuckSilence is how long an exchange says nothing at all before its line is taken for
+// stuck. Whoever waits on hold on a silent line is not counted: see [watches].
+const stuckSilence = 10 * time.Minute
 
-const (
-	lineFree   lineState = iota
-	lineClears           // off hook to be rid of a call that rang on it, before it is seized
-	lineWaits            // for its rest to be over, before it is seized
-	lineSeized           // waiting for the chip's voice path and the exchange's dial tone
-	lineSends            // dialling
-	lineTalks
-	lineRests // released; not used again at once, so that the exchange sees it
-	lineDead  // the port failed
-)
+// pulsePause is the pause after a digit by pulses: exchanges of the strowger kind need it.
+const pulsePause = 750 * time.Millisecond
 
-var lineStateNames = [...]string{"free", "clears", "waits", "seized", "dials", "talks", "rests", "out of service"}
-
-func (s lineState) String() string { return lineStateNames[s] }
-
-// Times of an exchange line.
-const (
-	blindDial  = 1500 * time.Millisecond // from seizure to the first digit: 410 ms of chip calibration and the exchange's dial tone
-	lineRest   = 2 * time.Second
-	clearTime  = 700 * time.Millisecond // off hook, to take a ringing call and end it
-	lostLimit  = 600 * time.Millisecond // no loop current for as long: the exchange cleared the call
-	seizeLimit = 300 * time.Millisecond // no loop current for as long before the number is dialled: the line is dead
-)
-
-// line is a port that plugs into a line of the public exchange. In this version it
-// carries emergency calls only.
+// line is a port that plugs into a line of the public exchange: an end of at most one leg.
+// What the wires do is for its machine, package loopstart.
 type line struct {
-	port     board.Port
-	label    string
-	name     string // by the present plan, empty when it has none
-	state    lineState
-	missing  bool // no exchange feeds it
-	inUse    bool // another set is on it
-	ringing  bool // a burst of ringing is on it
-	rang     time.Time
-	call     *call
-	deadline time.Time // end of the state
-	lost     time.Time // since when the loop current is missing
-	cut      time.Time // when that ends the call
-	digits   *tone.Tone
-	run      uint32
+	port  board.Port
+	label string
+	plan  *plan.Line // by the present plan, nil when it has none: then it is for calls for help alone
+	hook  *loopstart.Line
+	leg   *leg
+	watch *watches   // of the leg
+	tone  *tone.Tone // digits that are sent
+	nth   uint32     // of what the machine sends
+	run   uint32     // of what the exchange hears
+	warn  bool       // the last use went wrong, so that somebody should look
 }
 
+// line gives where l ends if that is an exchange line, else nil.
+func (l *leg) line() *line {
+	ln, _ := l.at.(*line)
+	return ln
+}
+
+// fullName names the line in records: as the plan does, else by its port.
+func (ln *line) fullName() string {
+	if ln.plan != nil {
+		return ln.plan.Name
+	}
+	return ln.label
+}
+
+func (ln *line) name() string      { return ln.label }
 func (ln *line) media() media.Port { return media.Port(ln.port) }
+func (ln *line) quality() *Quality { return nil }
 
-// due gives when the line needs the loop again, or the zero time.
-func (ln *line) due() time.Time {
-	if ln.deadline.IsZero() || !ln.cut.IsZero() && ln.cut.Before(ln.deadline) {
-		return ln.cut
-	}
-	return ln.deadline
+// ring seizes the line for the call of b.
+func (ln *line) ring(s *Switch, b *leg, _ Party) {
+	ln.hook.Prepare(loopstart.Call{Digits: b.call.dial, Urgent: b.call.emergency})
+	s.lineStep(ln, s.now, loopstart.Seize)
 }
 
-// enter puts the line into a state; limit 0 means that no time ends it.
-func (ln *line) enter(st lineState, now time.Time, limit time.Duration) {
-	ln.state, ln.deadline = st, time.Time{}
-	if limit > 0 {
-		ln.deadline = now.Add(limit)
+func (ln *line) quiet(*Switch)                           {}
+func (ln *line) rings(*Switch, *leg)                     {} // the exchange lets its caller hear that; after a collision derive does
+func (ln *line) answered(s *Switch, _ *leg)              { s.lineStep(ln, s.now, loopstart.Answer) }
+func (ln *line) ended(*Switch)                           {}
+func (ln *line) over(s *Switch, l *leg, _ Cause, _ bool) { s.remove(l) }
+
+// forget releases the line, if it is still l's.
+func (ln *line) forget(s *Switch, l *leg) {
+	if ln.leg == l {
+		ln.leg = nil
+		s.lineStep(ln, s.now, loopstart.Release)
 	}
 }
 
-// callEmergency places an emergency call on an exchange line.
-func (s *Switch) callEmergency(l *leg, c *call, digits string) {
-	c.dial = digits
-	if !s.takeLine(c) {
-		s.fail(l, Failed, NoCircuit)
-		return
-	}
-	s.log.Warn("emergency call", "from", l.at.name(), "line", c.line.label)
-	s.move(l, Talking, 0)
-	l.at.answered(s, l) // what the exchange says is to be heard from the start
+// join makes b the line's leg.
+func (s *Switch) join(ln *line, b *leg) {
+	ln.leg, ln.watch = b, s.watchesFor(b.numbers.Country)
 }
 
-// takeLine gives c the best exchange line that it has not tried yet, or tells that there
-// is none. Lines of the plan come first, but in distress any will do, and what was
-// noted of a line (missing, in use, ringing) only puts it behind the others: it may be
-// out of date.
-func (s *Switch) takeLine(c *call) bool {
-	var best *line
-	for _, ln := range s.lines {
-		if ln.call != nil || ln.state == lineDead || slices.Contains(c.tried, ln) {
-			continue
-		}
-		if best == nil || s.rank(ln) > s.rank(best) {
-			best = ln
+// lineTiming makes the machine's times of a country's and of what the plan knows of the line.
+func (s *Switch) lineTiming(c *country.Country, x *plan.Line) loopstart.Timing {
+	t := loopstart.Timing{
+		RingLost: c.Timers.RingLost, Break: c.CPC.Detect, On: c.DTMF.On, Off: c.DTMF.Off,
+		PulseBreak: c.Pulse.SendBreak, PulseMake: c.Pulse.SendMake, PulsePause: max(pulsePause, c.Pulse.InterDigit), Digits: c.Pulse.Digits,
+		Deaf: s.watchesFor(c).dial == nil,
+	}
+	if x != nil {
+		t.Pulse, t.Reversal = x.Pulse, x.Reversal
+		if x.Break > 0 {
+			t.Break = time.Duration(x.Break) * time.Millisecond
 		}
 	}
-	if best == nil {
-		return false
-	}
-	c.tried = append(c.tried, best)
-	c.line, best.call = best, c
-	c.to.Line = best.name
-	if best.name == "" {
-		c.to.Line = best.label
-	}
-	best.digits = digitTone(c.dial, &c.numbers.Country.DTMF)
-	best.lost, best.cut = time.Time{}, time.Time{}
-	switch {
-	case best.state == lineRests:
-		best.state = lineWaits // its deadline stays
-	case s.rings(best):
-		s.signal(best.port, board.Seize)
-		best.enter(lineClears, s.now, clearTime)
-	default:
-		s.seizeLine(best)
-	}
-	return true
+	return t
 }
 
-func (s *Switch) seizeLine(ln *line) {
-	s.signal(ln.port, board.Seize)
-	ln.enter(lineSeized, s.now, blindDial)
+// watches is what to listen for on a country's lines, nil for nothing.
+type watches struct {
+	dial *progress.Plan // before the number is sent
+	call *progress.Plan // in a call
+	held *progress.Plan // while its party is on hold, and may well be silent
 }
 
-// rings tells whether a call from the exchange rings on the line: until the country's
-// time without a burst is over.
-func (s *Switch) rings(ln *line) bool {
-	return ln.ringing || !ln.rang.IsZero() && s.now.Sub(ln.rang) < s.numbers.Country.Timers.RingLost
-}
-
-// rank orders lines for an emergency call.
-func (s *Switch) rank(ln *line) (r int) {
-	for i, good := range []bool{ln.name != "", ln.state == lineFree, !s.rings(ln), !ln.inUse, !ln.missing} {
-		if good {
-			r += 1 << i
+// watchesFor gives what to listen for in a country, made once.
+func (s *Switch) watchesFor(c *country.Country) *watches {
+	if w := s.watches[c]; w != nil {
+		return w
+	}
+	compile := func(t progress.Tones) *progress.Plan {
+		p, err := progress.Compile(t)
+		if err != nil {
+			s.log.Warn("tones of exchange lines are not recognised", "country", c.Code, "why", err)
+			return nil
 		}
+		return p
 	}
-	return r
+	call := progress.Tones{Ringback: c.Tone(country.Ringback), Busy: c.Tone(country.Busy), Congestion: c.Tone(country.Congestion), Unobtainable: c.Tone(country.Unobtainable)}
+	w := &watches{dial: compile(progress.Tones{Dial: c.Tone(country.Dial), Stutter: c.Tone(country.Stutter)}), held: compile(call)}
+	call.SilenceFrames = int(stuckSilence / board.FrameTime)
+	w.call = compile(call)
+	s.watches[c] = w
+	return w
 }
 
-// digitTone makes a tone of DTMF digits as the country's exchanges take them.
+// digitTone makes a tone of DTMF digits as the country's exchanges take them, nil for no
+// digits.
 func digitTone(digits string, d *country.DTMF) *tone.Tone {
 	var steps []tone.Step
 	for i := range len(digits) {
@@ -155,144 +133,142 @@ func digitTone(digits string, d *country.DTMF) *tone.Tone {
 		}
 		steps = append(steps, tone.Step{Sines: []tone.Sine{{Hz: low, Level: d.Low}, {Hz: high, Level: d.High}}, On: d.On, Off: d.Off})
 	}
+	if len(steps) == 0 {
+		return nil
+	}
 	return tone.Must(steps, nil)
 }
 
-// freeLine releases the exchange line that c used.
-func (s *Switch) freeLine(c *call) {
-	ln := c.line
-	if ln == nil || ln.call != c {
-		return
+// ear says what the exchange hears and what is listened for in what it says. False: the
+// line is not off hook for a call.
+func (ln *line) ear() (media.Ear, bool) {
+	l := ln.leg
+	ear := media.Ear{Port: ln.media(), Run: ln.run}
+	if l == nil || !ln.hook.Heard() {
+		return ear, false
 	}
-	was := ln.state
-	ln.call, ln.digits = nil, nil
-	ln.lost, ln.cut = time.Time{}, time.Time{}
-	switch was {
-	case lineDead:
-	case lineWaits: // still on hook, and at rest for a while
-		ln.state = lineRests
-	default:
-		s.signal(ln.port, board.Release)
-		ln.enter(lineRests, s.now, lineRest)
+	if !l.call.emergency { // nothing that is heard ends a call for help
+		ear.Watch = ln.watch.call
 	}
+	switch ln.hook.State() { // until the number is dialled the exchange hears nothing of the caller: a key may still be down
+	case loopstart.Listening:
+		if ear.Watch != nil {
+			ear.Watch = ln.watch.dial
+		}
+	case loopstart.Seizing:
+		ear.Watch = nil
+	case loopstart.Sending:
+		ear.Watch, ear.Tone = nil, ln.tone
+	case loopstart.Keying:
+		ear.Tone = ln.tone
+	case loopstart.Talking:
+		land := l.numbers.Country
+		switch o := l.call.other(l); {
+		case l.state == Held:
+			ear.Watch, ear.Tone, ear.Run = ln.watch.held, land.Tone(country.Hold), l.run
+		case l.state == Waiting && l.call.alerts: // taken by collision
+			ear.Tone, ear.Run = land.Tone(country.Ringback), l.run
+		case l.state == Talking && o != nil && o.state == Talking:
+			ear.Hear(o.at.media())
+		}
+	}
+	return ear, true
 }
 
-// lineTimeout: a deadline of the line is over.
-func (s *Switch) lineTimeout(ln *line) {
-	if !ln.cut.IsZero() && !ln.cut.After(s.now) {
-		ln.cut = time.Time{}
-		if ln.state == lineTalks {
-			s.farLineLeft(ln, NormalClearing)
-		} else {
-			s.tryNext(ln)
-		}
-		return
-	}
-	ln.deadline = time.Time{}
-	switch ln.state {
-	case lineClears:
-		s.signal(ln.port, board.Release)
-		ln.ringing, ln.rang = false, time.Time{}
-		ln.enter(lineWaits, s.now, lineRest)
-	case lineWaits:
-		s.seizeLine(ln)
-	case lineSeized:
-		ln.run++
-		var all time.Duration
-		for _, st := range ln.digits.Intro() {
-			all += st.On + st.Off
-		}
-		ln.enter(lineSends, s.now, all)
-	case lineSends:
-		ln.enter(lineTalks, s.now, 0)
-		ln.digits = nil
-		ln.call.answered, ln.call.blind = s.now, true
-		if !ln.lost.IsZero() {
-			ln.cut = ln.lost.Add(lostLimit)
-		}
-	case lineRests:
-		ln.state = lineFree
-	}
-}
-
-// tryNext: the line proved dead before the number was dialled; the call goes to the
-// next one, and only if there is none its caller is told.
-func (s *Switch) tryNext(ln *line) {
-	c := ln.call
-	s.freeLine(c)
-	c.line = nil
-	if s.takeLine(c) {
-		s.log.Warn("emergency call goes to another line", "from", ln.label, "line", c.line.label)
-		return
-	}
-	s.end(c, Failed, NoCircuit, s.now)
-	s.tell(c.caller, FarLeft, legArg{cause: NoCircuit})
-}
-
-// farLineLeft: the exchange cleared the call, or the port failed while it talked.
-func (s *Switch) farLineLeft(ln *line, cause Cause) {
-	c := ln.call
-	at := s.now
-	if !ln.lost.IsZero() {
-		at = ln.lost
-	}
-	s.end(c, AnswerUnknown, cause, at)
-	s.freeLine(c)
-	s.tell(c.caller, FarLeft, legArg{cause: cause})
+// lineInputs are the events of the board as inputs of the machine.
+var lineInputs = map[board.EventKind]loopstart.Input{
+	board.RingOn: loopstart.RingOn, board.RingOff: loopstart.RingOff, board.PolarityReversed: loopstart.Reversed,
+	board.CurrentLost: loopstart.Lost, board.CurrentBack: loopstart.Back, board.LineMissing: loopstart.Missing, board.LinePresent: loopstart.Present,
+	board.LineInUse: loopstart.Taken, board.LineFree: loopstart.Left, board.PortFailed: loopstart.Failed, board.PortRestored: loopstart.Restored,
 }
 
 // lineEvent is an event of the board on an exchange-line port.
 func (s *Switch) lineEvent(ln *line, e board.Event) {
+	in := lineInputs[e.Kind]
 	switch e.Kind {
 	case board.PortFailed:
 		s.log.Warn("port out of service", "port", ln.label, "why", e.Err)
-		s.signal(ln.port, board.Release) // what it is to do once it works again
-		was := ln.state
-		ln.enter(lineDead, s.now, 0)
-		ln.ringing, ln.rang = false, time.Time{}
-		switch {
-		case ln.call == nil:
-		case was == lineTalks:
-			s.farLineLeft(ln, OutOfOrder)
-		default:
-			s.tryNext(ln)
-		}
 	case board.PortRestored:
-		if ln.state != lineDead {
-			s.refuse("line", ln.label, ln.state.String(), e.Kind.String())
-			return
-		}
 		s.log.Info("port back in service", "port", ln.label)
-		ln.missing, ln.inUse = false, false
-		ln.enter(lineRests, s.now, lineRest)
-	case board.CurrentLost:
-		if ln.call == nil {
-			return // of a line just released
-		}
-		ln.lost = e.At
-		switch ln.state {
-		case lineTalks:
-			ln.cut = e.At.Add(lostLimit)
-		case lineSeized, lineSends:
-			ln.cut = e.At.Add(seizeLimit)
-		}
-	case board.CurrentBack:
-		ln.lost, ln.cut = time.Time{}, time.Time{}
-	case board.LineMissing, board.LinePresent:
-		ln.missing = e.Kind == board.LineMissing
-	case board.LineInUse, board.LineFree:
-		ln.inUse = e.Kind == board.LineInUse
-	case board.RingOn:
-		ln.ringing, ln.rang = true, s.now
-		s.count.Unused++ // answering the exchange is not part of this version
-	case board.RingOff:
-		ln.ringing, ln.rang = false, s.now
-	case board.PolarityReversed:
-		s.count.Unused++
-	default:
-		s.refuse("line", ln.label, ln.state.String(), e.Kind.String())
+		ln.warn = false
+	case board.LineFree:
+		ln.warn = false
 	}
+	if in == 0 {
+		s.refuse("line", ln.label, ln.hook.State().String(), e.Kind.String())
+		return
+	}
+	s.lineStep(ln, e.At, in)
 }
 
-// onLine tells whether l talks to an exchange line.
-func (l *leg) onLine() bool { return l.call != nil && l.call.line != nil }
+// toneInputs are what an exchange says as inputs of the machine.
+var toneInputs = [progress.NumKinds]loopstart.Input{
+	progress.Dial: loopstart.HeardDial, progress.Ringback: loopstart.HeardRing, progress.Busy: loopstart.HeardBusy,
+	progress.Congestion: loopstart.HeardCongestion, progress.Unobtainable: loopstart.HeardUnobtainable, progress.Silence: loopstart.HeardSilence,
+}
+
+// heard is a tone that an exchange began or ceased to send.
+func (s *Switch) heard(h media.Heard) {
+	if int(h.Port) >= len(s.byPort) || h.Kind >= progress.NumKinds || !h.On {
+		return
+	}
+	ln, ok := s.byPort[h.Port].(*line)
+	if !ok || toneInputs[h.Kind] == 0 {
+		return
+	}
+	in := toneInputs[h.Kind]
+	s.trace.add(s.now, in.String(), ln.label, ln.hook.State().String())
+	if ln.leg == nil {
+		s.count.LateTones++ // the call was gone before the tone came out of the media loop
+		return
+	}
+	if in == loopstart.HeardSilence && ln.leg.state == Held {
+		return // of the moment before it was put on hold
+	}
+	s.lineStep(ln, s.now, in)
+}
+
+// lineStep gives the line's machine an input and does what comes of it.
+func (s *Switch) lineStep(ln *line, at time.Time, in loopstart.Input) {
+	out, ok := ln.hook.Step(s.now, at, in)
+	if !ok {
+		s.refuse("line", ln.label, ln.hook.State().String(), in.String())
+		return
+	}
+	for _, k := range out.Signals {
+		if k.Kind != 0 {
+			s.out.signals = append(s.out.signals, portSignal{ln.port, k})
+		}
+	}
+	if digits, n := ln.hook.Sends(); n != ln.nth {
+		ln.nth = n
+		ln.run++
+		ln.tone = digitTone(digits, &ln.leg.numbers.Country.DTMF)
+	}
+	switch out.Act {
+	case loopstart.Rang:
+		s.lineRang(ln)
+	case loopstart.RangAgain:
+		s.ringMore(ln)
+	case loopstart.RingLost:
+		s.tell(ln.leg, GotHangUp, legArg{at: out.At})
+	case loopstart.Collided:
+		s.collided(ln)
+	case loopstart.NoDialTone:
+		s.count.NoDialTone++
+		s.nextLine(ln, "no dial tone")
+	case loopstart.Dead:
+		s.count.DeadLines++
+		s.nextLine(ln, "no loop current")
+	case loopstart.Dialled:
+		s.lineDialled(ln)
+	case loopstart.Answered:
+		s.lineAnswered(ln)
+	case loopstart.Cleared:
+		s.lineCleared(ln, out.Why, out.At)
+	case loopstart.HeldLongBy:
+		ln.warn = true
+		s.count.Stuck++
+		s.log.Warn("another set holds an exchange line for hours", "line", ln.label)
+	}
+}

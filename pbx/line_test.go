@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"sotto/board"
+	"sotto/pbx/loopstart"
 	"sotto/pbx/media"
 )
 
@@ -50,12 +51,14 @@ func (b *bench) ear(p int) media.Ear {
 	return media.Ear{}
 }
 
+func (b *bench) state(n int) loopstart.State { return b.lines[n].hook.State() }
+
 func (b *bench) lineOf(t *testing.T) *line {
 	t.Helper()
-	if len(b.calls) != 1 || b.calls[0].line == nil {
+	if len(b.calls) != 1 || lineOf(b.calls[0]) == nil {
 		t.Fatalf("%d calls", len(b.calls))
 	}
-	return b.calls[0].line
+	return lineOf(b.calls[0])
 }
 
 func (b *bench) oneRecord(t *testing.T) Record {
@@ -73,13 +76,16 @@ func (b *bench) oneRecord(t *testing.T) Record {
 // dialled, for a key may still be down.
 func TestNothingBeforeTheNumber(t *testing.T) {
 	b := emergency(t)
-	for b.lines[0].state != lineTalks {
+	for b.state(0) != loopstart.Talking {
 		e := b.ear(fxo1)
-		if e.N != 0 {
-			t.Fatalf("the line hears the caller while it is %v", b.lines[0].state)
+		if e.Watch != nil {
+			t.Fatal("a tone could end a call for help")
 		}
-		if (e.Tone != nil) != (b.lines[0].state == lineSends) {
-			t.Fatalf("tone %v while %v", e.Tone, b.lines[0].state)
+		if e.N != 0 {
+			t.Fatalf("the line hears the caller while it is %v", b.state(0))
+		}
+		if (e.Tone != nil) != (b.state(0) == loopstart.Sending) {
+			t.Fatalf("tone %v while %v", e.Tone, b.state(0))
 		}
 		b.pass(50 * time.Millisecond)
 	}
@@ -101,8 +107,8 @@ func TestDeadLineGivesWay(t *testing.T) {
 				t.Fatalf("%v after %v: the call is on %s", kind, after, ln.label)
 			}
 			b.pass(5 * time.Second)
-			if b.lines[1].state != lineTalks || len(b.records) != 0 {
-				t.Fatalf("%v after %v: FXO 2 is %v, records %+v", kind, after, b.lines[1].state, b.records)
+			if b.state(1) != loopstart.Talking || len(b.records) != 0 {
+				t.Fatalf("%v after %v: FXO 2 is %v, records %+v", kind, after, b.state(1), b.records)
 			}
 			b.event(0, board.LoopOpen)
 			b.pass(2 * time.Second)
@@ -123,7 +129,7 @@ func TestDeadLineGivesWay(t *testing.T) {
 	b.pass(500 * time.Millisecond)
 	b.event(fxo1, board.CurrentBack)
 	b.pass(5 * time.Second)
-	if b.lines[0].state != lineTalks {
+	if b.state(0) != loopstart.Talking {
 		t.Error("a break of 500 ms ended the call")
 	}
 	b.event(fxo1, board.CurrentLost)
@@ -179,20 +185,20 @@ func TestRestingLineIsLetRest(t *testing.T) {
 	b.event(0, board.LoopOpen)
 	b.event(1, board.LoopClosed)
 	b.pass(400 * time.Millisecond) // the flash time of 0 is over, it has hung up
-	if b.lines[0].state != lineRests {
-		t.Fatalf("the line is %v", b.lines[0].state)
+	if b.state(0) != loopstart.Resting {
+		t.Fatalf("the line is %v", b.state(0))
 	}
 	b.digits(1, "112")
 	released := b.now
-	for b.lines[0].state != lineSeized {
+	for b.state(0) != loopstart.Seizing {
 		b.pass(10 * time.Millisecond)
 	}
-	if d := b.now.Sub(released); d < 1500*time.Millisecond || d > lineRest {
+	if d := b.now.Sub(released); d < 1500*time.Millisecond || d > loopstart.Rest {
 		t.Errorf("seized after %v", d)
 	}
 	b.pass(5 * time.Second)
-	if got := b.sent(fxo1); len(got) != 3 || got[1] != board.Release || got[2] != board.Seize || b.lines[0].state != lineTalks {
-		t.Errorf("signals %v, line %v", got, b.lines[0].state)
+	if got := b.sent(fxo1); len(got) != 3 || got[1] != board.Release || got[2] != board.Seize || b.state(0) != loopstart.Talking {
+		t.Errorf("signals %v, line %v", got, b.state(0))
 	}
 }
 
@@ -209,8 +215,8 @@ func TestRingingLineIsClearedFirst(t *testing.T) {
 		t.Error("the caller hears who rang")
 	}
 	b.pass(8 * time.Second)
-	if got := b.sent(fxo1); len(got) != 3 || got[0] != board.Seize || got[1] != board.Release || got[2] != board.Seize || b.lines[0].state != lineTalks {
-		t.Errorf("signals %v, line %v", got, b.lines[0].state)
+	if got := b.sent(fxo1); len(got) != 3 || got[0] != board.Seize || got[1] != board.Release || got[2] != board.Seize || b.state(0) != loopstart.Talking {
+		t.Errorf("signals %v, line %v", got, b.state(0))
 	}
 }
 

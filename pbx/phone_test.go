@@ -71,7 +71,7 @@ func (b *bench) dials(number string) *remote {
 // netEvent is one of fifteen things that telephones on the network may do.
 func (b *bench) netEvent(k int) {
 	if k <= 4 || len(b.net.all) == 0 {
-		b.dials([]string{"101", "102", "103", "112", "104"}[k%5])
+		b.dials([]string{"101", "102", "0555", "112", "104"}[k%5])
 		return
 	}
 	r := b.net.all[len(b.net.all)-1-(k&1)%len(b.net.all)]

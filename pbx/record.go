@@ -8,7 +8,8 @@ import (
 )
 
 // Party is one end of a call as a record names it: a user of the plan, or an outside
-// number on an exchange line or trunk.
+// number on an exchange line or trunk. An outside caller of whom nothing is known has a Line
+// alone. A call that rang several users and that nobody answered is to nobody.
 type Party struct {
 	User   plan.UserID   // empty for an outside party
 	Ext    plan.Ext      // of the user
@@ -21,7 +22,7 @@ type Record struct {
 	From, To  Party
 	Began     time.Time     // the caller had dialled
 	Rang      time.Duration // from Began to answer, or to the end when unanswered
-	Talked    time.Duration // from answer to the end; 0 when unanswered
+	Talked    time.Duration // from answer to the end; 0 when unanswered; with AnswerUnknown from when the number was sent
 	Outcome   Outcome
 	Cause     Cause
 	Held      bool // it was on hold for some time

@@ -11,6 +11,7 @@ import (
 
 	"sotto/board"
 	"sotto/pbx/media"
+	"sotto/pbx/media/progress"
 	"sotto/pbx/plan"
 )
 
@@ -166,4 +167,23 @@ func TestLostEventsAreCounted(t *testing.T) {
 	if n := b.Snapshot().Counters.LostEvents; n != 3 {
 		t.Errorf("%d lost, want 3", n)
 	}
+}
+
+// TestTonesReachTheLoop: what the media engine hears on a line comes out of its channel.
+func TestTonesReachTheLoop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := lineBench(t, nil)
+		heard := make(chan media.Heard)
+		b.cfg.Heard = heard
+		ctx, stop := context.WithCancel(context.Background())
+		go b.Run(ctx)
+		heard <- media.Heard{Port: fxo1, Kind: progress.Busy, On: true} // of a call that is over
+		heard <- media.Heard{Port: fxo1, Kind: progress.Busy}           // its end
+		synctest.Wait()
+		if n := b.Snapshot().Counters.LateTones; n != 1 {
+			t.Errorf("%d late tones, want 1", n)
+		}
+		stop()
+		synctest.Wait()
+	})
 }

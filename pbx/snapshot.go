@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"sotto/board"
+	"sotto/pbx/analog"
+	"sotto/pbx/loopstart"
 )
 
 // Snapshot is the state of the exchange after one event. It is never changed. It holds
@@ -24,7 +26,7 @@ type PortView struct {
 	Kind    board.Kind
 	Label   string
 	Lamp    Lamp
-	State   string // in words: "on hook", "ringing", "talking", "out of service"
+	State   string // in words: "on hook", "ringing", "talking", "out of service", "no line", "used by another set"
 	Holding bool   // somebody is on hold
 	Call    CallID // that its party is in, 0 for none
 }
@@ -59,17 +61,9 @@ func (s *Switch) snapshot() *Snapshot {
 	for _, d := range s.byPort {
 		switch d := d.(type) {
 		case *station:
-			p := PortView{Port: d.port, Kind: board.Station, Label: d.label, State: d.hook.State().String(), Holding: d.held != nil}
-			if d.active != nil {
-				p.State = d.active.state.String()
-			}
-			v.Ports = append(v.Ports, p)
+			v.Ports = append(v.Ports, d.view())
 		case *line:
-			state := d.state.String()
-			if d.missing && d.state == lineFree {
-				state = "no line"
-			}
-			v.Ports = append(v.Ports, PortView{Port: d.port, Kind: board.ExchangeLine, Label: d.label, State: state})
+			v.Ports = append(v.Ports, d.view())
 		}
 	}
 	for _, c := range s.calls {
@@ -77,6 +71,58 @@ func (s *Switch) snapshot() *Snapshot {
 			Held: c.caller.state == Held || c.called != nil && c.called.state == Held, Emergency: c.emergency})
 	}
 	return v
+}
+
+func (st *station) view() PortView {
+	p := PortView{Port: st.port, Kind: board.Station, Label: st.label, State: st.hook.State().String(), Holding: st.held != nil}
+	l := st.active
+	if l == nil {
+		l = st.held
+	}
+	switch {
+	case st.hook.State() == analog.OutOfService:
+		p.Lamp = LampFault
+	case l == nil:
+	case l.state == Alerting:
+		p.Lamp = LampRing
+	case l.state == Warned || l.state == Silent:
+		p.Lamp = LampWarn
+	default:
+		p.Lamp = LampCall
+	}
+	if st.active != nil {
+		p.State = st.active.state.String()
+	}
+	if l != nil && l.call != nil {
+		p.Call = l.call.id
+	}
+	return p
+}
+
+func (ln *line) view() PortView {
+	st := ln.hook.State()
+	p := PortView{Port: ln.port, Kind: board.ExchangeLine, Label: ln.label, State: st.String()}
+	switch {
+	case st == loopstart.OutOfService:
+		p.Lamp = LampFault
+	case st == loopstart.Ringing:
+		p.Lamp = LampRing
+	case ln.leg != nil:
+		p.Lamp = LampCall
+	case ln.hook.Missing():
+		p.Lamp, p.State = LampNone, "no line"
+	case ln.warn:
+		p.Lamp = LampWarn
+	case ln.hook.Others():
+		p.Lamp, p.State = LampBusy, "used by another set"
+	}
+	if l := ln.leg; l != nil {
+		p.Call = l.call.id
+		if l.state == Held {
+			p.State = l.state.String()
+		}
+	}
+	return p
 }
 
 // trace keeps the last events for a bug report. It holds no digits.

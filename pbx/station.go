@@ -130,12 +130,12 @@ func (s *Switch) hook(st *station, at time.Time, in analog.Input) {
 			s.tell(st.active, GotFlash, legArg{at: out.At})
 		}
 	case analog.Dialled:
-		s.digit(st, out.Digit)
+		s.digit(st, out.Digit, true)
 	}
 }
 
 // digit is a digit by pulses or DTMF; 0 is a pulse train of no digit.
-func (s *Switch) digit(st *station, d byte) {
+func (s *Switch) digit(st *station, d byte, pulses bool) {
 	if st.active == nil {
 		s.count.LateDigits++ // the leg was gone before the digit came out of the media loop
 		return
@@ -144,7 +144,7 @@ func (s *Switch) digit(st *station, d byte) {
 		s.count.BadDigits++
 		return
 	}
-	s.tell(st.active, GotDigit, legArg{digit: d})
+	s.tell(st.active, GotDigit, legArg{digit: d, pulses: pulses})
 }
 
 // stationEvent is an event of the board on a station port.

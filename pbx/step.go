@@ -6,6 +6,7 @@ import (
 
 	"sotto/board"
 	"sotto/pbx/analog"
+	"sotto/pbx/loopstart"
 	"sotto/pbx/media"
 )
 
@@ -28,9 +29,11 @@ func (s *Switch) step(now time.Time, e Event) {
 		if int(e.Digit.Port) < len(s.byPort) {
 			if st, ok := s.byPort[e.Digit.Port].(*station); ok {
 				s.trace.add(now, "digit", st.label, "·")
-				s.digit(st, e.Digit.Sign)
+				s.digit(st, e.Digit.Sign, false)
 			}
 		}
+	case e.Heard != nil:
+		s.heard(*e.Heard)
 	case e.Phone != nil:
 		s.phoneEvent(*e.Phone)
 	case e.Plan != nil:
@@ -55,7 +58,7 @@ func (s *Switch) boardEvent(e board.Event) {
 		s.trace.add(s.now, e.Kind.String(), d.label, d.hook.State().String())
 		s.stationEvent(d, e)
 	case *line:
-		s.trace.add(s.now, e.Kind.String(), d.label, d.state.String())
+		s.trace.add(s.now, e.Kind.String(), d.label, d.hook.State().String())
 		s.lineEvent(d, e)
 	}
 }
@@ -74,7 +77,7 @@ func (s *Switch) expire(limit time.Time) {
 			l.deadline = time.Time{}
 			s.tell(l, GotTimeout, legArg{at: s.now})
 		case ln != nil:
-			s.lineTimeout(ln)
+			s.lineStep(ln, s.now, loopstart.Timeout)
 		}
 	}
 	s.log.Error("deadlines without end", "events", s.trace.String())
@@ -93,7 +96,7 @@ func (s *Switch) earliest() (d time.Time, st *station, l *leg, ln *line) {
 		}
 	}
 	for _, x := range s.lines {
-		if t := x.due(); sooner(t) {
+		if t := x.hook.Deadline(); sooner(t) {
 			d, st, l, ln = t, nil, nil, x
 		}
 	}

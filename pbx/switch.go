@@ -11,6 +11,8 @@ import (
 
 	"sotto/board"
 	"sotto/pbx/analog"
+	"sotto/pbx/country"
+	"sotto/pbx/loopstart"
 	"sotto/pbx/media"
 	"sotto/pbx/plan"
 )
@@ -27,6 +29,7 @@ type Config struct {
 	Events  <-chan board.Event             // of the board
 	Signal  func(board.Port, board.Signal) // to the board; must not block
 	Digits  <-chan media.Digit             // of the media engine
+	Heard   <-chan media.Heard             // of the media engine: what exchanges say by tones; nil for none
 	Publish func(*media.Patch)             // to the media engine
 	Phones  Phones                         // telephones on the network, nil for none
 	Journal Journal
@@ -53,6 +56,7 @@ type Switch struct {
 	byPort   []any // *station or *line
 	byLabel  map[string]*station
 	phones   map[Remote]*phone
+	watches  map[*country.Country]*watches
 	legs     []*leg
 	calls    []*call
 	lastLeg  LegID
@@ -89,12 +93,21 @@ type Counters struct {
 	LostEvents uint64 // gaps in the board's sequence numbers
 	Dropped    uint64 // posted events over the limit
 	Unused     uint64 // events that this version has no use for
+
+	NoDialTone uint64 // exchange lines that were seized and gave no dial tone
+	DeadLines  uint64 // exchange lines that were seized and had no loop current, or whose port failed then
+	Glare      uint64 // calls that came in on an exchange line as it was seized
+	Stuck      uint64 // exchange lines released because nothing was heard for long, or held for hours by another set
+	Preempted  uint64 // calls ended because a call for help needed their line
+	LateTones  uint64 // of exchange lines that had no call any more
+	BadKeys    uint64 // digits by pulses that could not be passed on to an exchange
 }
 
 // Event is what Post takes. Fields that are nil mean nothing.
 type Event struct {
 	Board *board.Event
 	Digit *media.Digit
+	Heard *media.Heard // of an exchange line
 	Phone *PhoneEvent
 	Plan  *plan.Numbering // from now on; running calls keep theirs
 	Ping  chan<- struct{} // closed once the loop has come by: for the watchdog
@@ -106,7 +119,7 @@ const MaxPosted = 4096
 
 // New gives a switch that obeys n. It starts nothing.
 func New(cfg Config, n *plan.Numbering) *Switch {
-	s := &Switch{cfg: cfg, log: cfg.Log, wake: make(chan struct{}, 1), byLabel: map[string]*station{}, phones: map[Remote]*phone{}, patch: &media.Patch{}}
+	s := &Switch{cfg: cfg, log: cfg.Log, wake: make(chan struct{}, 1), byLabel: map[string]*station{}, phones: map[Remote]*phone{}, watches: map[*country.Country]*watches{}, patch: &media.Patch{}}
 	for _, p := range cfg.Ports {
 		switch p.Kind {
 		case board.Station:
@@ -118,9 +131,9 @@ func New(cfg Config, n *plan.Numbering) *Switch {
 			s.byPort = append(s.byPort, st)
 			s.byLabel[p.Label] = st
 		default:
-			ln := &line{port: p.Port, label: p.Label}
+			ln := &line{port: p.Port, label: p.Label, hook: loopstart.New(loopstart.Timing{})}
 			if p.Err != nil {
-				ln.state = lineDead
+				ln.hook.Step(time.Time{}, time.Time{}, loopstart.Failed)
 			}
 			s.lines = append(s.lines, ln)
 			s.byPort = append(s.byPort, ln)
@@ -141,9 +154,9 @@ func (s *Switch) adopt(n *plan.Numbering) {
 			owner[label] = &n.Plan.Users[i]
 		}
 	}
-	names := map[string]string{}
-	for _, x := range n.Plan.Lines {
-		names[x.Port] = x.Name
+	byPort := map[string]*plan.Line{}
+	for i := range n.Plan.Lines {
+		byPort[n.Plan.Lines[i].Port] = &n.Plan.Lines[i]
 	}
 	for _, st := range s.stations {
 		st.user = owner[st.label]
@@ -153,7 +166,8 @@ func (s *Switch) adopt(n *plan.Numbering) {
 		}
 	}
 	for _, ln := range s.lines {
-		ln.name = names[ln.label]
+		ln.plan = byPort[ln.label]
+		ln.hook.SetTiming(s.lineTiming(n.Country, ln.plan))
 		if moved {
 			s.out.signals = append(s.out.signals, portSignal{ln.port, board.Signal{Kind: board.Configure, Line: n.Country.Exchange}})
 		}
@@ -212,6 +226,8 @@ func (s *Switch) Run(ctx context.Context) error {
 			e.Board = &b
 		case d := <-s.cfg.Digits:
 			e.Digit = &d
+		case h := <-s.cfg.Heard:
+			e.Heard = &h
 		case <-s.wake:
 			s.mu.Lock()
 			list := s.posted
@@ -254,14 +270,7 @@ func (s *Switch) stop(now time.Time) {
 	s.now = now
 	for len(s.calls) > 0 {
 		c := s.calls[0]
-		o := Abandoned
-		switch {
-		case c.blind:
-			o = AnswerUnknown
-		case !c.answered.IsZero():
-			o = Answered
-		}
-		s.end(c, o, TemporaryFailure, now)
+		s.end(c, c.outcome(), TemporaryFailure, now)
 	}
 	s.flush()
 }

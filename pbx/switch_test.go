@@ -12,7 +12,9 @@ import (
 	"time"
 
 	"sotto/board"
+	"sotto/pbx/loopstart"
 	"sotto/pbx/media"
+	"sotto/pbx/media/progress"
 	"sotto/pbx/plan"
 )
 
@@ -135,7 +137,7 @@ func (s *Switch) invariants() error {
 		if c.ended {
 			return fmt.Errorf("call %d has ended, but is listed", c.id)
 		}
-		if c.caller == nil || c.called == nil && len(c.ringing) == 0 && c.line == nil {
+		if c.caller == nil || c.called == nil && len(c.ringing) == 0 && c.caller.line() == nil {
 			return fmt.Errorf("call %d has no other end", c.id)
 		}
 		for _, l := range append([]*leg{c.caller, c.called}, c.ringing...) {
@@ -143,11 +145,11 @@ func (s *Switch) invariants() error {
 				return err
 			}
 		}
-		if c.emergency && c.line == nil {
+		if c.emergency && lineOf(c) == nil {
 			return fmt.Errorf("emergency call %d has no line", c.id)
 		}
-		if c.line != nil && c.line.call != c {
-			return fmt.Errorf("call %d has a line that does not know it", c.id)
+		if ln := lineOf(c); ln != nil && c.caller.line() != nil {
+			return fmt.Errorf("call %d is between two lines", c.id)
 		}
 	}
 	rings := map[*station]bool{}
@@ -202,6 +204,14 @@ func (s *Switch) invariants() error {
 			return fmt.Errorf("leg %d is %v without a call", l.id, l.state)
 		}
 	}
+	for _, ln := range s.lines {
+		if err := ln.invariants(); err != nil {
+			return err
+		}
+		if ln.leg != nil {
+			seen[ln.leg] = true
+		}
+	}
 	for _, l := range s.legs {
 		if !seen[l] {
 			return fmt.Errorf("leg %d (%v) is at no port", l.id, l.state)
@@ -210,12 +220,42 @@ func (s *Switch) invariants() error {
 	if len(s.legs) != len(seen) {
 		return fmt.Errorf("%d legs listed, %d at ports", len(s.legs), len(seen))
 	}
-	for _, ln := range s.lines {
-		if (ln.call != nil) != (ln.state >= lineClears && ln.state <= lineTalks) {
-			return fmt.Errorf("%s is %v, call %v", ln.label, ln.state, ln.call != nil)
+	return s.patchInvariants()
+}
+
+// lineOf gives the line that c goes out on, nil for none.
+func lineOf(c *call) *line {
+	for _, l := range append([]*leg{c.called}, c.ringing...) {
+		if l != nil && l.line() != nil {
+			return l.line()
 		}
 	}
-	return s.patchInvariants()
+	return nil
+}
+
+func (ln *line) invariants() error {
+	l := ln.leg
+	if l == nil {
+		if ln.hook.Up() {
+			return fmt.Errorf("%s is %v for nobody", ln.label, ln.hook.State())
+		}
+		return nil
+	}
+	if l.at != end(ln) || l.call == nil || l.call.ended {
+		return fmt.Errorf("%s: leg %d is %v without a call, or elsewhere", ln.label, l.id, l.state)
+	}
+	switch l.state {
+	case Waiting, Alerting, Talking, Held:
+	default:
+		return fmt.Errorf("%s: leg %d is %v", ln.label, l.id, l.state)
+	}
+	switch st := ln.hook.State(); {
+	case st == loopstart.Free, st == loopstart.Resting, st == loopstart.OutOfService:
+		return fmt.Errorf("%s is %v with a call", ln.label, st)
+	case (st == loopstart.Ringing) && l.state != Waiting:
+		return fmt.Errorf("%s is %v with a leg that is %v", ln.label, st, l.state)
+	}
+	return nil
 }
 
 // patchInvariants: nobody hears two calls or oneself, and hearing is mutual.
@@ -251,14 +291,20 @@ func FuzzSwitch(f *testing.F) {
 		if len(data) > 600 {
 			data = data[:600]
 		}
-		b := newBench(t)
+		b := lineBench(t, func(p *plan.Plan) {
+			p.Lines[0].Reversal, p.Lines[1].Pulse, p.Lines[1].Rings = true, true, []plan.Ext{"103", "104"}
+		})
 		for i, c := range data {
 			p := int(c>>4) % (stations + lines)
 			switch c & 15 {
-			case 0, 1, 2:
+			case 0, 1:
 				b.event(p, board.LoopClosed)
-			case 3, 4:
+			case 2:
+				b.heard(fxo1+int(c>>4&1), progress.Kind(c>>5)%progress.NumKinds)
+			case 3:
 				b.event(p, board.LoopOpen)
+			case 4:
+				b.digits(p, "0123#")
 			case 5:
 				b.digits(p, "10"+string(rune('1'+c>>4%5)))
 			case 6:
@@ -274,7 +320,7 @@ func FuzzSwitch(f *testing.F) {
 			case 11:
 				b.pass(time.Duration(c>>4) * 7 * time.Second)
 			case 12:
-				b.event(p, []board.EventKind{board.CurrentLost, board.CurrentBack, board.LineMissing, board.LinePresent, board.LineInUse, board.LineFree, board.RingOn, board.RingOff, board.PolarityReversed}[int(c>>4)%9])
+				b.event(fxo1+i%2, []board.EventKind{board.CurrentLost, board.CurrentBack, board.LineMissing, board.LinePresent, board.LineInUse, board.LineFree, board.RingOn, board.RingOff, board.PolarityReversed}[int(c>>4)%9])
 			case 13:
 				b.digits(p, "112")
 			case 14:
@@ -289,7 +335,7 @@ func FuzzSwitch(f *testing.F) {
 			if err := b.invariants(); err != nil {
 				t.Fatalf("after step %d (%#x): %v\n%s", i, c, err, b.trace.String())
 			}
-			if l := b.log.String(); strings.Contains(l, "what=leg") || strings.Contains(l, "leg went") {
+			if l := b.log.String(); strings.Contains(l, "what=leg") || strings.Contains(l, "leg went") || strings.Contains(l, "what=line port=FXO") && !strings.Contains(l, "port restored") && !strings.Contains(l, "loop ") || strings.Contains(l, "deadlines without end") {
 				t.Fatalf("after step %d (%#x): %s\n%s", i, c, l, b.trace.String())
 			}
 			b.log.Reset()

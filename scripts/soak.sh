@@ -14,4 +14,8 @@ for p in $(go list ./...); do
 done
 echo "== hours of calls"
 go test ./pbx/pbxtest -run 'Soak|Hour' -soak -v -timeout 3h | grep -v '^=== '
+echo "== tones in hours of speech and music"
+go test ./pbx/media/progress -run 'EndsNoCall|EndNoCall|WithinTolerance' -soak -v -timeout 1h | grep -v '^=== '
+echo "== drift"
+go test ./pbx/media/jitter -run Drift -soak -v -timeout 1h | grep -v '^=== '
 [ -z "$bad" ] || { echo "failed:$bad; the input is in testdata/fuzz of the package" >&2; exit 1; }

@@ -27,9 +27,19 @@ var (
 	bucketPlans    = []byte("plans")
 	bucketSecrets  = []byte("secrets")
 	bucketBindings = []byte("bindings")
+	bucketAccounts = []byte("accounts")
+	bucketBox      = []byte("box")
 	keyVersion     = []byte("version")
 	keyCheck       = []byte("check")
 )
+
+// ages are the buckets by when they came to be. A database of an earlier age has none of
+// those of a later one.
+var ages = [][][]byte{
+	{bucketFormat, bucketRecords, bucketPlans},
+	{bucketSecrets, bucketBindings},
+	{bucketAccounts, bucketBox},
+}
 
 // create makes the database under another name and renames it when it is whole: bbolt
 // writes its first pages in place, and a power cut there would leave a file that
@@ -44,16 +54,14 @@ func (s *Store) create(path string) error {
 		return err
 	}
 	err = db.Update(func(tx *bbolt.Tx) error {
-		for _, name := range [][]byte{bucketFormat, bucketRecords, bucketPlans, bucketSecrets, bucketBindings} {
-			if _, err := tx.CreateBucket(name); err != nil {
-				return err
-			}
+		if err := addBuckets(tx, 0); err != nil {
+			return err
 		}
 		f := tx.Bucket(bucketFormat)
 		if err := f.Put(keyVersion, []byte{formatVersion}); err != nil {
 			return err
 		}
-		return f.Put(keyCheck, s.sealCheck())
+		return f.Put(keyCheck, s.sealCheck(checkFree))
 	})
 	if cerr := db.Close(); err == nil {
 		err = cerr
@@ -101,27 +109,50 @@ func (s *Store) openDB(path string) (db *bbolt.DB, err error) {
 	return nil, fmt.Errorf("%w (%w)", ErrDamaged, err)
 }
 
-// addBuckets makes what a database of before there were SIP telephones lacks: two
-// buckets, both or none.
-func (s *Store) addBuckets() error {
-	return s.db.Update(func(tx *bbolt.Tx) error {
-		for _, name := range [][]byte{bucketSecrets, bucketBindings} {
+// addBuckets makes the buckets of all ages from the one on that is given.
+func addBuckets(tx *bbolt.Tx, from int) error {
+	for _, names := range ages[from:] {
+		for _, name := range names {
 			if _, err := tx.CreateBucket(name); err != nil {
 				return fmt.Errorf("%w (%w)", ErrDamaged, err) // something else has its name
 			}
 		}
-		return nil
-	})
+	}
+	return nil
 }
 
-// load checks format and keyring, and reads the newest id, plan and secrets.
-func (s *Store) load() error {
-	var secrets, bindings bool
-	if err := s.db.View(func(tx *bbolt.Tx) error {
-		f, records, plans := tx.Bucket(bucketFormat), tx.Bucket(bucketRecords), tx.Bucket(bucketPlans)
-		if f == nil || records == nil || plans == nil {
-			return ErrDamaged
+// ageOf tells how many ages a database has: each whole, and none after one that it lacks.
+func ageOf(tx *bbolt.Tx) (int, error) {
+	age := 0
+	for i, names := range ages {
+		n := 0
+		for _, name := range names {
+			if tx.Bucket(name) != nil {
+				n++
+			}
 		}
+		switch {
+		case n == 0:
+		case n < len(names), i > age:
+			return 0, ErrDamaged
+		default:
+			age = i + 1
+		}
+	}
+	if age == 0 {
+		return 0, ErrDamaged
+	}
+	return age, nil
+}
+
+// load checks format and keyring, and reads the newest id, plan, secrets and accounts.
+func (s *Store) load() error {
+	var age int
+	if err := s.db.View(func(tx *bbolt.Tx) (err error) {
+		if age, err = ageOf(tx); err != nil {
+			return err
+		}
+		f := tx.Bucket(bucketFormat)
 		v := f.Get(keyVersion)
 		if len(v) != 1 || v[0] == 0 {
 			return ErrDamaged
@@ -129,33 +160,36 @@ func (s *Store) load() error {
 		if v[0] > formatVersion {
 			return ErrNewer
 		}
-		if !s.openCheck(f.Get(keyCheck)) {
+		check, ok := s.openCheck(f.Get(keyCheck))
+		if !ok {
 			return ErrStranger
 		}
+		claimed := check == checkClaimed
+		if claimed && tx.Bucket(bucketAccounts) == nil {
+			return ErrDamaged
+		}
+		records := tx.Bucket(bucketRecords)
 		k, _ := records.Cursor().Last()
 		last := max(idOf(k), RecordID(records.Sequence()))
 		if last != idOf(k) {
 			s.log.Warn("the newest call records are missing from the database", "missing", uint64(last-idOf(k)))
 		}
 		s.last, s.durable = last, last
-		if err := s.loadPlan(plans); err != nil {
+		if err := s.loadPlan(tx.Bucket(bucketPlans)); err != nil {
 			return err
 		}
-		b := tx.Bucket(bucketSecrets)
-		if secrets, bindings = b != nil, tx.Bucket(bucketBindings) != nil; secrets {
+		if b := tx.Bucket(bucketSecrets); b != nil {
 			s.loadSecrets(b)
 		}
+		s.loadAccounts(tx.Bucket(bucketAccounts), claimed)
 		return nil
 	}); err != nil {
 		return err
 	}
-	switch {
-	case secrets != bindings:
-		return ErrDamaged
-	case !secrets:
-		return s.addBuckets()
+	if age == len(ages) {
+		return nil
 	}
-	return nil
+	return s.db.Update(func(tx *bbolt.Tx) error { return addBuckets(tx, age) })
 }
 
 // row is one key and value of a bucket.

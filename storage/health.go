@@ -1,6 +1,9 @@
 package storage
 
-import "os"
+import (
+	"context"
+	"os"
+)
 
 // Health is what the health page shows of the store. The counts are since [Open].
 type Health struct {
@@ -10,6 +13,9 @@ type Health struct {
 	Commits    uint64 // transactions
 	Unreadable uint64 // rows or parties that were met and that do not open or are missing
 	Queued     int    // records that wait to be written
+
+	LogInsFailed uint64 // log-ins with a wrong name or password
+	LogInsBusy   uint64 // passwords that were not checked, because too many waited
 
 	BindingsLost   uint64 // lists of bindings that were not stored, see [Store.SaveBindings]
 	BindingsQueued int    // users whose bindings wait to be written
@@ -26,6 +32,7 @@ func (s *Store) Health() Health {
 	h := Health{
 		Written: s.written.Load(), Lost: s.lost.Load(), Failed: s.failed.Load(), Commits: s.commits.Load(),
 		Unreadable: s.unreadable.Load(), TailCut: s.ring.TailCut(), BindingsLost: s.bindingsLost.Load(),
+		LogInsFailed: s.logInsFailed.Load(), LogInsBusy: s.logInsBusy.Load(),
 	}
 	if err := s.lifelineErr.Load(); err != nil {
 		h.Lifeline = *err
@@ -38,4 +45,36 @@ func (s *Store) Health() Health {
 	h.Queued, h.Newest, h.Down = len(s.records)+s.waiting, s.durable, s.down
 	h.BindingsQueued = len(s.bindings)
 	return h
+}
+
+// HealthView is [Health] for the page: without the texts of errors, which name folders. It
+// holds no personal data, so no look is noted.
+type HealthView struct {
+	Written, Lost, Failed, Commits, Unreadable uint64 // as in Health
+	BindingsLost, LogInsFailed, LogInsBusy     uint64
+	Queued, BindingsQueued                     int
+	Newest                                     RecordID
+	FileBytes, TailCut                         int64
+
+	Accounts      int  // that can log in
+	Down          bool // nothing is written any more
+	LifelineStale bool // lifeline.json is not up to date
+}
+
+// Health gives the health of the store to owner, admin, privacy officer and installer,
+// and [ErrNotAllowed] to others.
+func (r *Reader) Health(ctx context.Context) (HealthView, error) {
+	if r.v.Role < Owner || r.v.Role > Installer {
+		return HealthView{}, ErrNotAllowed
+	}
+	if err := ctx.Err(); err != nil {
+		return HealthView{}, err
+	}
+	h := r.s.Health()
+	return HealthView{
+		Written: h.Written, Lost: h.Lost, Failed: h.Failed, Commits: h.Commits, Unreadable: h.Unreadable,
+		BindingsLost: h.BindingsLost, LogInsFailed: h.LogInsFailed, LogInsBusy: h.LogInsBusy,
+		Queued: h.Queued, BindingsQueued: h.BindingsQueued, Newest: h.Newest, FileBytes: h.FileBytes, TailCut: h.TailCut,
+		Accounts: len(r.s.accounts.Load().list), Down: h.Down != nil, LifelineStale: h.Lifeline != nil,
+	}, nil
 }

@@ -27,6 +27,11 @@ func (s *Store) sealOwn(bucket []byte, user plan.UserID, v any) (row, error) {
 	if !ok {
 		return row{}, errErased
 	}
+	return sealOwnRow(bucket, subject, k, v)
+}
+
+// sealOwnRow makes the row of a subject.
+func sealOwnRow(bucket []byte, subject keyring.Subject, k seal.Key, v any) (row, error) {
 	plain, err := json.Marshal(v)
 	if err != nil {
 		return row{}, errors.New("a value cannot be encoded")
@@ -46,18 +51,23 @@ func (s *Store) openOwn(b *bbolt.Bucket, bucket []byte, user plan.UserID, v any)
 		return false, nil
 	}
 	value := b.Get(subject[:])
-	switch {
-	case value == nil:
+	if value == nil {
 		return false, nil
-	case len(value) > maxOwn:
-		return true, errRow
+	}
+	return true, openOwnRow(bucket, subject, k, value, v)
+}
+
+// openOwnRow opens the row of a subject into the JSON value v.
+func openOwnRow(bucket []byte, subject keyring.Subject, k seal.Key, value []byte, v any) error {
+	if len(value) > maxOwn {
+		return errRow
 	}
 	plain, err := seal.Open(&k, ownPlace(bucket, subject), value)
 	if err != nil || json.Unmarshal(plain, v) != nil {
-		return true, errRow
+		return errRow
 	}
 	clear(plain)
-	return true, nil
+	return nil
 }
 
 func (s *Store) keyOfUser(user plan.UserID) (keyring.Subject, seal.Key, bool) {

@@ -35,20 +35,36 @@ type planAt struct {
 	rev     Rev
 	plan    plan.Plan
 	users   map[plan.UserID]*plan.User
+	ports   map[string]*plan.User      // by the label of the port
+	lines   map[string]string          // name by the label of the port
 	secrets map[plan.UserID]pbx.Secret // those that count, see [Store.Secret]
 }
 
 // newPlanAt takes over p, and of all secrets those that go with it.
 func newPlanAt(rev Rev, p plan.Plan, secrets map[plan.UserID]pbx.Secret) *planAt {
-	at := &planAt{rev, p, map[plan.UserID]*plan.User{}, map[plan.UserID]pbx.Secret{}}
+	at := &planAt{rev, p, map[plan.UserID]*plan.User{}, map[string]*plan.User{}, map[string]string{}, map[plan.UserID]pbx.Secret{}}
 	for i := range at.plan.Users {
 		u := &at.plan.Users[i]
 		at.users[u.ID] = u
+		for _, label := range u.Ports {
+			at.ports[label] = u
+		}
 		if secret, ok := secrets[u.ID]; ok && u.SIP && secret.Ext == u.Ext {
 			at.secrets[u.ID] = secret
 		}
 	}
+	for _, l := range at.plan.Lines {
+		at.lines[l.Port] = l.Name
+	}
 	return at
+}
+
+// nameOf gives the name of a user in the plan of today, empty for others.
+func (at *planAt) nameOf(id plan.UserID) string {
+	if u := at.users[id]; u != nil {
+		return u.Name
+	}
+	return ""
 }
 
 // Made tells whether the folder dir holds a database, so that [Open] would not make one.
@@ -69,8 +85,8 @@ func (s *Store) CurrentPlan() (plan.Plan, Rev) {
 // once it is durable; [ErrConflict] otherwise. A user without an id gets one. A plan that
 // does not validate is refused with an error that wraps its [plan.Problems]. The viewer
 // must be owner or admin, else [ErrNotAllowed]. A user who is not in the plan any more
-// loses secret and bindings with the same transaction, one without SIP the bindings. It
-// does not need Run.
+// loses secret, bindings and account with the same transaction, one without SIP the
+// bindings. It does not need Run.
 func (s *Store) SetPlan(ctx context.Context, v Viewer, rev Rev, p plan.Plan) (Rev, error) {
 	if v.Role != Owner && v.Role != Admin {
 		return 0, ErrNotAllowed
@@ -97,8 +113,12 @@ func (s *Store) SetPlan(ctx context.Context, v Viewer, rev Rev, p plan.Plan) (Re
 	if err != nil {
 		return 0, fmt.Errorf("save plan: %w", err)
 	}
-	if err := s.commit(func(tx *bbolt.Tx) error {
+	var stay *accounts
+	if err := s.commit(func(tx *bbolt.Tx) (err error) {
 		if err := putNext(tx, bucketPlans, []row{r}); err != nil {
+			return err
+		}
+		if stay, err = s.dropStaff(tx, next); err != nil {
 			return err
 		}
 		return errors.Join(dropOldPlans(tx.Bucket(bucketPlans)), s.dropStrangers(tx, next))
@@ -107,6 +127,7 @@ func (s *Store) SetPlan(ctx context.Context, v Viewer, rev Rev, p plan.Plan) (Re
 	}
 	maps.DeleteFunc(s.secrets, func(id plan.UserID, _ pbx.Secret) bool { return next.users[id] == nil })
 	s.plan.Store(next)
+	s.accounts.Store(stay)
 	s.saveLifeline(next)
 	return next.rev, nil
 }
@@ -158,7 +179,7 @@ func (s *Store) sealPlan(at *planAt) (row, error) {
 func (s *Store) loadPlan(b *bbolt.Bucket) error {
 	c := b.Cursor()
 	key, value := c.Last()
-	newest := &planAt{}
+	newest := newPlanAt(0, plan.Plan{}, nil)
 	if key != nil {
 		if newest.rev = Rev(idOf(key)); newest.rev == 0 {
 			return fmt.Errorf("plan: %w", ErrDamaged)

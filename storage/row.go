@@ -109,15 +109,22 @@ func place(bucket, key []byte, i int, sections []section) seal.Place {
 	return p
 }
 
-func (s *Store) sealCheck() []byte {
+// What the check says, beside that database and keyring belong together.
+const (
+	checkFree    = "sotto.db"         // nobody owns the box yet
+	checkClaimed = "sotto.db claimed" // it has an owner
+)
+
+func (s *Store) sealCheck(text string) []byte {
 	k := s.ring.Box()
-	return seal.Seal(&k, seal.Place{Bucket: string(bucketFormat), ID: keyCheck}, []byte(fileName))
+	return seal.Seal(&k, seal.Place{Bucket: string(bucketFormat), ID: keyCheck}, []byte(text))
 }
 
-func (s *Store) openCheck(sealed []byte) bool {
+// openCheck gives what the check says; false if it is none of this box.
+func (s *Store) openCheck(sealed []byte) (text string, ok bool) {
 	k := s.ring.Box()
-	_, err := seal.Open(&k, seal.Place{Bucket: string(bucketFormat), ID: keyCheck}, sealed)
-	return err == nil
+	plain, err := seal.Open(&k, seal.Place{Bucket: string(bucketFormat), ID: keyCheck}, sealed)
+	return string(plain), err == nil
 }
 
 // callJSON is the box's section of a call record: what is about nobody.
@@ -133,6 +140,7 @@ type callJSON struct {
 	ToLine    string        `json:"toLine,omitempty"`
 	From      int           `json:"from,omitempty"` // number of the caller's section; 0: nobody known
 	To        int           `json:"to,omitempty"`   // of the called party's
+	Outside   bool          `json:"out,omitempty"`  // it was to go out and got no line
 
 	FromQuality *quality `json:"fromQ,omitempty"`
 	ToQuality   *quality `json:"toQ,omitempty"`
@@ -151,6 +159,7 @@ func (s *Store) sealRecord(id RecordID, r *pbx.Record) (row, error) {
 	c := callJSON{
 		Began: r.Began.Round(0).UTC(), Rang: r.Rang, Talked: r.Talked, Outcome: r.Outcome, Cause: r.Cause,
 		Held: r.Held, Emergency: r.Emergency, FromLine: r.From.Line, ToLine: r.To.Line,
+		Outside:     r.To.Line == "" && r.To.User == "" && !r.To.Number.IsZero() && r.Outcome != pbx.Unobtainable,
 		FromQuality: (*quality)(r.FromQuality), ToQuality: (*quality)(r.ToQuality),
 	}
 	sections := make([]section, 1, 3)

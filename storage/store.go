@@ -1,14 +1,15 @@
 // Package storage keeps what the box must remember: the plan, the record of each call,
-// what SIP telephones log in with and where they registered. It knows whose each field
-// is. Fields about a person are sealed under that person's key, all else under the box's
-// own; so destroying one key erases one person, and a stolen disk without the root shows
-// nothing.
+// what SIP telephones log in with and where they registered, and who may log in to the
+// page. It knows whose each field is. Fields about a person are sealed under that
+// person's key, all else under the box's own; so destroying one key erases one person,
+// and a stolen disk without the root shows nothing.
 //
 //	pbx ──Append───────► queue ──► writer ──► keyring (new persons' keys, synced)
 //	SIP ──SaveBindings─► (bounded)   │
 //	                                 └──────► sotto.db (all that is due, one transaction, synced)
 //	                                             │
-//	ui ◄── views ◄── masks, audit ◄── As(viewer) ◄──── what is durable, nothing else
+//	ui ◄── views ◄── masks, audit ◄── As(viewer) ◄──── what is durable, and the live
+//	                                                   state of the switch, nothing else
 //
 // [Store.Append] and [Store.SaveBindings] never block and never fail: a store that is
 // full, slow or broken costs records or registrations, which are counted and shown, and
@@ -41,6 +42,7 @@ import (
 
 	"sotto/storage/durable"
 	"sotto/storage/keyring"
+	"sotto/storage/password"
 )
 
 var (
@@ -78,9 +80,14 @@ type Store struct {
 	wmu    sync.Mutex
 	writer // under wmu
 
-	plan atomic.Pointer[planAt]
+	plan     atomic.Pointer[planAt]
+	accounts atomic.Pointer[accounts]
 
-	written, lost, failed, unreadable, commits, bindingsLost atomic.Uint64
+	gate   gate
+	cost   password.Cost // of new passwords
+	nobody password.Hash // of nobody's password, for names that nobody has
+
+	written, lost, failed, unreadable, commits, bindingsLost, logInsFailed, logInsBusy atomic.Uint64
 
 	lifelineErr atomic.Pointer[error]
 }
@@ -89,9 +96,11 @@ type Store struct {
 // starts nothing. An error wraps one of the errors of this package or of package
 // keyring, and says what to do; nothing is left open or locked then.
 func Open(dir string, root keyring.Root, log *slog.Logger) (*Store, error) {
-	s := &Store{dir: dir, log: log, audit: func(context.Context, look) error { return nil }}
+	s := &Store{dir: dir, log: log, audit: func(context.Context, look) error { return nil }, cost: password.Default}
 	s.queue.init()
 	s.writer.init()
+	s.gate.init()
+	s.nobody = password.Nobody(s.cost)
 	if err := s.open(root); err != nil {
 		s.release()
 		return nil, fmt.Errorf("open data folder %s: %w", dir, err)

@@ -50,6 +50,7 @@ func (p PartyView) LogValue() slog.Value { return slog.StringValue(p.String()) }
 type RecordView struct {
 	ID           RecordID
 	From, To     PartyView
+	Direction    Direction
 	Began        time.Time
 	Rang, Talked time.Duration
 	Outcome      pbx.Outcome
@@ -60,56 +61,68 @@ type RecordView struct {
 	FromQuality, ToQuality *pbx.Quality // rounded: see FORMAT.md; they name nobody and are shown to all
 }
 
-// view opens one row. mine tells whether the viewer may know of the call at all; own is
-// the viewer's subject.
-func (r *Reader) view(row row, own keyring.Subject, names map[plan.UserID]string) (v RecordView, mine bool, err error) {
+// view opens one row. fits tells whether the viewer may know of the call at all and asks
+// for it; ended is when the call was over, zero if the viewer may not know. own is the
+// viewer's subject.
+func (r *Reader) view(row row, own keyring.Subject, at *planAt, q *Query) (v RecordView, ended time.Time, fits bool, err error) {
 	sections, err := splitRow(row.value)
 	if err != nil {
-		return v, false, err
+		return v, ended, false, err
 	}
 	if r.v.Role == Staff { // the list of subjects is proved by opening the first section
+		mine := false
 		for _, sec := range sections[1:] {
 			mine = mine || sec.subject == own
 		}
 		if !mine {
-			return v, false, nil
+			return v, ended, false, nil
 		}
 	}
 	var c callJSON
 	if err := r.s.openSection(bucketRecords, row.key, 0, sections, &c); err != nil {
-		return v, false, err
+		return v, ended, false, err
+	}
+	ended = c.ended()
+	if !q.fits(&c) {
+		return v, ended, false, nil
 	}
 	v = RecordView{
-		ID: idOf(row.key), Began: c.Began, Rang: c.Rang, Talked: c.Talked,
+		ID: idOf(row.key), Direction: c.direction(), Began: c.Began, Rang: c.Rang, Talked: c.Talked,
 		Outcome: c.Outcome, Cause: c.Cause, Held: c.Held, Emergency: c.Emergency,
 		FromQuality: (*pbx.Quality)(c.FromQuality), ToQuality: (*pbx.Quality)(c.ToQuality),
 	}
-	v.From = r.party(row.key, c.From, sections, c.FromLine, names)
-	v.To = r.party(row.key, c.To, sections, c.ToLine, names)
-	return v, true, nil
+	v.From = r.party(row.key, c.From, sections, c.FromLine, at)
+	v.To = r.party(row.key, c.To, sections, c.ToLine, at)
+	return v, ended, true, nil
 }
 
-// party opens one party and masks it: the choke point of every outlet.
-func (r *Reader) party(key []byte, i int, sections []section, line string, names map[plan.UserID]string) PartyView {
-	v := PartyView{Line: line}
-	if r.v.Role == Installer {
-		v.State = Hidden
-		return v
-	}
-	if i == 0 {
-		return v
+// party opens one party and masks it.
+func (r *Reader) party(key []byte, i int, sections []section, line string, at *planAt) PartyView {
+	if i == 0 || r.v.Role == Installer {
+		return r.mask(&pbx.Party{Line: line}, at)
 	}
 	p, err := r.s.party(key, i, sections, line)
 	switch {
 	case errors.Is(err, errErased):
-		v.State = Erased
-		return v
+		return PartyView{State: Erased, Line: line}
 	case err != nil:
 		r.s.unreadable.Add(1)
-		v.State = Unsealed
+		return PartyView{State: Unsealed, Line: line}
+	}
+	return r.mask(&p, at)
+}
+
+// mask gives a party as the viewer may see it: the choke point of every outlet.
+func (r *Reader) mask(p *pbx.Party, at *planAt) PartyView {
+	v := PartyView{Line: p.Line}
+	switch {
+	case r.v.Role < Owner || r.v.Role > Staff || r.v.Role == Installer:
+		v.State = Hidden
+		return v
+	case p.User == "" && p.Ext == "" && p.Number.IsZero():
 		return v
 	}
-	v.User, v.Name, v.Ext = p.User, names[p.User], p.Ext
+	v.User, v.Name, v.Ext = p.User, at.nameOf(p.User), p.Ext
 	switch r.v.Role {
 	case Owner, Staff:
 		v.State, v.Number = Shown, p.Number.Reveal()
@@ -120,12 +133,4 @@ func (r *Reader) party(key []byte, i int, sections []section, line string, names
 		}
 	}
 	return v
-}
-
-func (r *Reader) names() map[plan.UserID]string {
-	names := map[plan.UserID]string{}
-	for _, u := range r.s.plan.Load().plan.Users {
-		names[u.ID] = u.Name
-	}
-	return names
 }

@@ -61,7 +61,7 @@ func startBox(t *testing.T, n *namespace) *box {
 		t.Fatal(err)
 	}
 	defer log.Close()
-	b.cmd = exec.Command(program, "-board", "sim", "-data", filepath.Join(dir, "data"), "-plan", planFile, "-sip", boxSIP.String(),
+	b.cmd = exec.Command(program, "-board", "sim", "-page", "127.0.0.1:0", "-data", filepath.Join(dir, "data"), "-plan", planFile, "-sip", boxSIP.String(),
 		"-rtp", fmt.Sprintf("%d-%d", rtpFrom, rtpTo), "-sip-secrets", secrets)
 	b.cmd.Stderr = log
 	b.words, _ = b.cmd.StdinPipe()

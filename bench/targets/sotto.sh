@@ -5,7 +5,7 @@ sotto_dir=$BENCH_DIR/sotto-office
 t_name=sotto
 t_addr=127.0.0.1:${SOTTO_PORT:-5060}
 t_login=(-secrets "$sotto_dir/secrets")
-t_cmd=("$SOTTO" -board sim -sip "$t_addr" -rtp 20000-29999 -sip-unlimited -data "$sotto_dir/data")
+t_cmd=("$SOTTO" -board sim -page 127.0.0.1:0 -sip "$t_addr" -rtp 20000-29999 -sip-unlimited -data "$sotto_dir/data")
 
 # A first start makes the data folder and the users' secrets; each measured start begins
 # with a copy of what it left, as a box does that was set up before.
@@ -13,7 +13,7 @@ t_prepare() {
 	rm -rf "$sotto_dir"
 	mkdir -p "$sotto_dir/new"
 	sotto_plan >"$sotto_dir/plan.json"
-	"$SOTTO" -board sim -sip "$t_addr" -rtp 20000-29999 -data "$sotto_dir/new/data" -plan "$sotto_dir/plan.json" \
+	"$SOTTO" -board sim -page 127.0.0.1:0 -sip "$t_addr" -rtp 20000-29999 -data "$sotto_dir/new/data" -plan "$sotto_dir/plan.json" \
 		-sip-secrets "$sotto_dir/secrets" </dev/null >"$sotto_dir/first.out" 2>&1 &
 	local pid=$! n
 	for ((n = 0; n < 200; n++)); do

@@ -54,6 +54,9 @@ type Exchange interface {
 	Speak(samples []int16) // once
 	Hear() []int16         // the last 100 ms from the port
 	Seized() bool          // the port's loop is closed
+	// Loop gives how long the port's loop was open, closed, open … between the edges since
+	// the last Loop, of which the first is an opening.
+	Loop() []time.Duration
 }
 
 type part struct {

@@ -14,6 +14,9 @@ var lineParts = []part{
 	{"Line/InUse", true, inUse},
 	{"Line/Current", true, current},
 	{"Line/Polarity", true, polarity},
+	{"Line/Glare", true, glare},
+	{"Line/Pulses", true, pulses},
+	{"Line/PulsesEnd", true, pulsesEnd},
 }
 
 // voiceLimit is how long after Seize the voice path may take (see board.Seize).
@@ -128,5 +131,123 @@ func polarity(r *rig) {
 		}
 		r.signal(p, board.Release)
 		r.nothing(500 * time.Millisecond)
+	}
+}
+
+// glare: a ring that begins just before the line is seized is told, whenever it began.
+func glare(r *rig) {
+	for _, p := range r.working(board.ExchangeLine) {
+		x := r.far.Exchange(p)
+		for lead := 80 * time.Millisecond; lead <= 400*time.Millisecond; lead += 40 * time.Millisecond {
+			x.Ring(true)
+			began := time.Now()
+			r.run(lead)
+			r.brd.Signal(p, board.Signal{Kind: board.Seize})
+			on := r.expect(p, board.RingOn, time.Second)
+			r.near("ringing", on.At, began, 150*time.Millisecond)
+			r.expect(p, board.RingOff, time.Second)
+			r.nothing(500 * time.Millisecond)
+			r.signal(p, board.Release)
+			r.nothing(2 * time.Second)
+		}
+	}
+}
+
+// pulseSlack is how exact each break and make of a train must be.
+const pulseSlack = 2 * time.Millisecond
+
+// train asks for a train.
+func (r *rig) train(p board.Port, n uint8, open, closed time.Duration) {
+	r.brd.Signal(p, board.Signal{Kind: board.Pulses, Train: board.Train{Count: n, Break: open, Make: closed}})
+}
+
+// loop fails unless the loop was open and closed for these times.
+func (r *rig) loop(p board.Port, n int, open, closed time.Duration) {
+	r.Helper()
+	got := r.far.Exchange(p).Loop()
+	ok := len(got) == max(0, 2*n-1)
+	for i := 0; ok && i < len(got); i++ {
+		want := open
+		if i%2 == 1 {
+			want = closed
+		}
+		ok = (got[i] - want).Abs() <= pulseSlack
+	}
+	if !ok {
+		r.Errorf("%s: open and closed for %v, want %d times %v and %v", r.ports[p].Label, got, n, open, closed)
+	}
+}
+
+// pulses: trains are exact on the wire, on all lines at once; no event tells of them; the
+// voice passes again at once.
+func pulses(r *rig) {
+	l := r.working(board.ExchangeLine)
+	for _, p := range l {
+		r.signal(p, board.Seize)
+	}
+	r.nothing(voiceLimit)
+	const open, closed = 61 * time.Millisecond, 39 * time.Millisecond
+	for _, p := range l {
+		r.far.Exchange(p).Loop()
+		r.train(p, 10, open, closed)
+		r.train(p, 2, open, closed) // follows
+	}
+	r.nothing(2 * time.Second)
+	for _, p := range l {
+		x := r.far.Exchange(p)
+		r.loop(p, 12, open, closed)
+		if !x.Seized() {
+			r.Errorf("%s is released after pulses", r.ports[p].Label)
+		}
+		r.train(p, 1, 120*time.Millisecond, 0) // a flash
+		r.nothing(200 * time.Millisecond)
+		r.loop(p, 1, 120*time.Millisecond, 0)
+		r.listen()
+		r.play[p] = sine(600)
+		x.Speak(speech(1000, 300*time.Millisecond))
+		r.run(200 * time.Millisecond)
+		r.hears("the exchange after a flash", r.heard[p], 1000, true)
+		r.hears("at the exchange after a flash", x.Hear(), 600, true)
+		r.play[p] = nil
+		// The loss of the line is told as ever.
+		x.Feed(false)
+		r.expect(p, board.CurrentLost, time.Second)
+		x.Feed(true)
+		r.expect(p, board.CurrentBack, time.Second)
+		r.signal(p, board.Release)
+		r.nothing(time.Second)
+	}
+}
+
+// pulsesEnd: Seize and Release end trains; a train on a released line does nothing.
+func pulsesEnd(r *rig) {
+	for _, p := range r.working(board.ExchangeLine) {
+		x := r.far.Exchange(p)
+		const open, closed = 60 * time.Millisecond, 40 * time.Millisecond
+		r.train(p, 3, open, closed)
+		r.nothing(500 * time.Millisecond)
+		if x.Loop(); x.Seized() {
+			r.Errorf("%s is seized by a train", r.ports[p].Label)
+		}
+		for _, k := range []board.SignalKind{board.Seize, board.Release} {
+			for _, after := range []time.Duration{30 * time.Millisecond, 180 * time.Millisecond} {
+				r.signal(p, board.Seize)
+				r.nothing(voiceLimit)
+				x.Loop()
+				r.train(p, 9, open, closed)
+				r.train(p, 9, open, closed)
+				r.run(after)
+				r.signal(p, k)
+				r.nothing(time.Second)
+				if n := len(x.Loop()); n > 4 {
+					r.Errorf("%s: %d edges of a train that %v ended after %v", r.ports[p].Label, n+1, k, after)
+				}
+				if x.Seized() != (k == board.Seize) {
+					r.Errorf("%s: seized %t after %v in a train", r.ports[p].Label, x.Seized(), k)
+				}
+				r.signal(p, board.Release)
+				r.nothing(500 * time.Millisecond)
+			}
+		}
 	}
 }

@@ -264,3 +264,29 @@ func BenchmarkDAAIdle(b *testing.B) {
 type silentCO struct{}
 
 func (silentCO) Line(_ time.Time, _ *Seizure, s *Supply) { *s = Supply{Volts: -48, Milliamps: -25} }
+
+// TestDAARingBits: the ring bits follow the ringing within a frame, half a period each, a
+// frame late; they are gone when it is over.
+func TestDAARingBits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newDAARig(t, Si3019).up()
+		r.run(100 * time.Millisecond)
+		r.co.hz, r.co.vrms = 100, 80 // a square wave: 5 ms each way
+		r.run(50 * time.Millisecond)
+		for i := range 10 {
+			want := byte(regRDTP)
+			if i >= 5 {
+				want = regRDTN
+			}
+			if v := r.read(5) & (regRDTP | regRDTN); v != want {
+				t.Errorf("after %d ms register 5 shows %#02x, want %#02x", i, v, want)
+			}
+			time.Sleep(time.Millisecond)
+		}
+		r.co.vrms = 0
+		r.run(2 * time.Second)
+		if v := r.read(5) & (regRDTP | regRDTN); v != 0 {
+			t.Errorf("register 5 shows %#02x after the ringing", v)
+		}
+	})
+}

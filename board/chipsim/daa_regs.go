@@ -27,6 +27,8 @@ func (d *DAA) value(now time.Time, n byte) byte {
 	case 5:
 		if !locked {
 			v &^= regRDT | regRDTP | regRDTN
+		} else if v&regOH == 0 && !d.closed {
+			v = v&^(regRDTP|regRDTN) | d.ring.now(now)
 		}
 	case 11:
 		v = 0x05 // Si3050 revision E

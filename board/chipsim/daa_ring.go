@@ -13,10 +13,12 @@ import (
 type ringDetector struct {
 	lastDC   float64 // of the frame before
 	known    bool
-	step     float64 // what is left of the last step of the DC voltage
-	positive bool    // RDTP
-	negative bool    // RDTN
-	side     int8    // polarity of the last event
+	step     float64              // what is left of the last step of the DC voltage
+	positive bool                 // RDTP
+	negative bool                 // RDTN
+	side     int8                 // polarity of the last event
+	bits     [board.FrameLen]byte // RDTP and RDTN in the last frame
+	end      time.Time            // of that frame
 
 	event     time.Time // last event; zero when the line has been quiet
 	goodSince time.Time // first event of the run with a good frequency
@@ -46,6 +48,7 @@ func (d *DAA) detectRing(start time.Time) {
 	if !s.Ringing && r.step == 0 && r.crossing.IsZero() {
 		return // an idle line
 	}
+	r.bits, r.end = [board.FrameLen]byte{}, start.Add(board.FrameTime)
 	if s.Ringing || r.step != 0 || r.positive || r.negative {
 		d.cross(start)
 	}
@@ -60,6 +63,12 @@ func (d *DAA) detectRing(start time.Time) {
 	if r.shown {
 		d.reg[5] |= regRDT
 	}
+}
+
+// now gives RDTP and RDTN as they are read at t: those of a frame before, since what the
+// line does is known when its frame is over.
+func (r *ringDetector) now(t time.Time) byte {
+	return r.bits[max(0, min(board.FrameLen-1, int(t.Sub(r.end)/samplePeriod)))]
 }
 
 // threshold gives the ring threshold as a peak in volts.
@@ -86,7 +95,12 @@ func (d *DAA) cross(start time.Time) {
 		}
 		r.step *= decay
 		r.positive, r.negative = v >= threshold, v <= -threshold
-		if !r.positive && !r.negative {
+		switch {
+		case r.positive:
+			r.bits[i] = regRDTP
+		case r.negative:
+			r.bits[i] = regRDTN
+		default:
 			continue
 		}
 		at := start.Add(time.Duration(i) * samplePeriod)

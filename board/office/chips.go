@@ -194,6 +194,9 @@ func (l *exchangeLine) Apply(x board.Line) error {
 	return err
 }
 
+func (l *exchangeLine) Pulse(t board.Train, now time.Time) error { return l.chip.Pulse(t, now) }
+func (l *exchangeLine) Step(now time.Time) (time.Time, error)    { return l.chip.Step(now) }
+
 func (l *exchangeLine) Set(k board.SignalKind) error       { return l.chip.Set(k) }
 func (l *exchangeLine) Measure() (board.LineReport, error) { return l.chip.Measure() }
 func (l *exchangeLine) Close() error                       { return l.chip.Close() }

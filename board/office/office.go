@@ -59,6 +59,7 @@ type Line struct {
 const (
 	tick        = 10 * time.Millisecond  // stations without an interrupt line are looked at as often
 	linePoll    = 20 * time.Millisecond  // exchange lines
+	glance      = 13 * time.Millisecond  // after that, at the ring bits of a line: not in step with 25 or 50 Hz
 	stationSlow = 100 * time.Millisecond // stations with an interrupt line
 	firstWait   = time.Second            // before a failed port is tried again; doubles with each try
 	lastWait    = 5 * time.Minute
@@ -130,7 +131,9 @@ func Open(ctx context.Context, p Parts) (*Board, error) {
 func (b *Board) add(k board.Kind, label string, slot int, c chip) {
 	p := board.Port(len(b.units))
 	b.ports = append(b.ports, board.PortInfo{Port: p, Kind: k, Label: label})
-	b.units = append(b.units, &unit{port: p, kind: k, label: label, chip: c})
+	u := &unit{port: p, kind: k, label: label, chip: c}
+	u.pulse, _ = c.(pulser)
+	b.units = append(b.units, u)
 	b.slots = append(b.slots, slot)
 }
 

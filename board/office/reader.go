@@ -37,8 +37,11 @@ func (b *Board) read(ctx context.Context) {
 	}
 	timer := time.NewTicker(tick)
 	defer timer.Stop()
+	pulse := time.NewTimer(0)
+	defer pulse.Stop()
 	for n := 1; ; {
 		select {
+		case <-pulse.C:
 		case <-ctx.Done():
 			b.waitHealing()
 			return
@@ -65,7 +68,27 @@ func (b *Board) read(ctx context.Context) {
 				b.fail(u, err)
 			}
 		}
+		if next := b.pulses(); !next.IsZero() {
+			pulse.Reset(time.Until(next))
+		}
 	}
+}
+
+// pulses does what is due between the looks at all lines, edges of pulses above all, and
+// gives the time when it is to be called again, zero for none.
+func (b *Board) pulses() (next time.Time) {
+	for _, u := range b.units {
+		if u.due.IsZero() {
+			continue
+		}
+		if err := u.step(time.Now()); err != nil {
+			b.fail(u, err)
+		}
+		if !u.due.IsZero() && (next.IsZero() || u.due.Before(next)) {
+			next = u.due
+		}
+	}
+	return next
 }
 
 // poll does what is due at tick number n.
@@ -85,9 +108,13 @@ func (b *Board) poll(ctx context.Context, n int) {
 		case board.ExchangeLine:
 			if n%int(linePoll/tick) == 0 {
 				b.look(u, now, time.Time{})
+				if u.due.IsZero() {
+					u.due = now.Add(glance)
+				}
 			}
 		}
 		b.tend(ctx, u, now)
+		b.pulses() // an edge does not wait for all that a poll does
 	}
 	if at := b.late; !at.IsZero() {
 		b.interrupt(at)

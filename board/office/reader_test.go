@@ -234,18 +234,18 @@ func TestQueue(t *testing.T) {
 		u.queue(board.Signal{Kind: board.Reverse})
 	}
 	u.queue(board.Signal{Kind: board.Ring})
-	config, kind := u.next()
-	if config == nil || config.Ringing.Hz != 99 || kind != 0 {
-		t.Errorf("%v, %v, want the newest parameters first", config, kind)
+	config, s := u.next()
+	if config == nil || config.Ringing.Hz != 99 || s.Kind != 0 {
+		t.Errorf("%v, %v, want the newest parameters first", config, s.Kind)
 	}
 	var last board.SignalKind
 	n := 0
-	for config, kind = u.next(); kind != 0; config, kind = u.next() {
-		if last, n = kind, n+1; config != nil {
+	for config, s = u.next(); s.Kind != 0; config, s = u.next() {
+		if last, n = s.Kind, n+1; config != nil {
 			t.Error("parameters twice")
 		}
 	}
-	if last != board.Ring || n != len(u.kinds) {
+	if last != board.Ring || n != len(u.signals) {
 		t.Errorf("%d signals, the last is %v", n, last)
 	}
 }

@@ -24,12 +24,23 @@ type chip interface {
 	Close() error
 }
 
+// pulser is a chip that can dial by breaks of the loop, and that glances at its released
+// line between two looks.
+type pulser interface {
+	// Pulse adds a train to those under way.
+	Pulse(t board.Train, now time.Time) error
+	// Step does what is due of them and gives the time of the next edge, zero for none.
+	Step(now time.Time) (next time.Time, err error)
+}
+
 // unit is a port with its chip. All but the queue belongs to the event reader.
 type unit struct {
 	port  board.Port
 	kind  board.Kind
 	label string
 	chip  chip
+	pulse pulser            // nil on a station
+	due   time.Time         // when pulse.Step is next called; zero: not
 	tell  func(board.Event) // puts out an event of this port
 
 	err      error         // why it is out of service
@@ -41,11 +52,15 @@ type unit struct {
 	state    board.SignalKind // last signalled, 0 before
 	line     *board.Line      // last configured
 
-	mu     sync.Mutex
-	kinds  [8]board.SignalKind // asked for, not yet done
-	n      int
-	config *board.Line
+	mu      sync.Mutex
+	signals [maxSignals]board.Signal // asked for, not yet done
+	n       int
+	config  *board.Line
 }
+
+// maxSignals bounds the signals that wait for the event reader, which takes them within
+// milliseconds.
+const maxSignals = 16
 
 // takes tells whether a signal is one for this kind of port.
 func (u *unit) takes(k board.SignalKind) bool {
@@ -54,7 +69,7 @@ func (u *unit) takes(k board.SignalKind) bool {
 		return true
 	case board.Idle, board.Reverse, board.Ring, board.OnHookTransmit, board.OpenLoop:
 		return u.kind == board.Station
-	case board.Release, board.Seize:
+	case board.Release, board.Seize, board.Pulses:
 		return u.kind == board.ExchangeLine
 	}
 	return false
@@ -69,8 +84,9 @@ func (u *unit) busy() bool {
 	return false
 }
 
-// queue takes a signal. A queue that is full keeps the newest: each kind is a state,
-// so what is lost are states that would have ended already.
+// queue takes a signal. A queue that is full keeps the newest: all kinds but one are
+// states, so what is lost are states that would have ended already, and pulses that came
+// before them.
 func (u *unit) queue(s board.Signal) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -79,42 +95,49 @@ func (u *unit) queue(s board.Signal) {
 		u.config = &l
 		return
 	}
-	if u.n == len(u.kinds) {
-		copy(u.kinds[:], u.kinds[1:])
+	if u.n == len(u.signals) {
+		copy(u.signals[:], u.signals[1:])
 		u.n--
 	}
-	u.kinds[u.n] = s.Kind
+	u.signals[u.n] = board.Signal{Kind: s.Kind, Train: s.Train}
 	u.n++
 }
 
 // next takes what was asked for first.
-func (u *unit) next() (config *board.Line, kind board.SignalKind) {
+func (u *unit) next() (config *board.Line, s board.Signal) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.config != nil {
 		config, u.config = u.config, nil
-		return config, 0
+		return config, s
 	}
 	if u.n > 0 {
-		kind = u.kinds[0]
-		copy(u.kinds[:], u.kinds[1:u.n])
+		s = u.signals[0]
+		copy(u.signals[:], u.signals[1:u.n])
 		u.n--
 	}
-	return nil, kind
+	return nil, s
 }
 
-// obey does what was asked of the port. While it is out of service it only remembers.
+// obey does what was asked of the port. While it is out of service it only remembers
+// the state; pulses are no state, and are dropped.
 func (u *unit) obey() error {
 	for {
-		config, kind := u.next()
+		config, s := u.next()
 		var err error
 		switch {
 		case config != nil:
 			if u.line = config; u.err == nil {
 				err = u.apply()
 			}
-		case kind != 0:
-			if u.state = kind; u.err == nil {
+		case s.Kind == board.Pulses:
+			if u.err == nil {
+				now := time.Now()
+				err = u.pulse.Pulse(s.Train, now)
+				u.due = now
+			}
+		case s.Kind != 0:
+			if u.state = s.Kind; u.err == nil {
 				err = u.set()
 			}
 		default:
@@ -141,6 +164,19 @@ func (u *unit) set() error {
 	if err != nil {
 		err = u.chip.Set(u.state)
 	}
+	return err
+}
+
+// step does what is due of the pulses of a port.
+func (u *unit) step(now time.Time) (err error) {
+	if u.due.IsZero() || u.due.After(now) {
+		return nil
+	}
+	if u.err != nil {
+		u.due = time.Time{}
+		return nil
+	}
+	u.due, err = u.pulse.Step(now)
 	return err
 }
 

@@ -15,7 +15,8 @@ const muteTime = 403 * time.Millisecond
 // guardTime is when the overload protection may be switched on after going off hook (§5.12).
 const guardTime = 25 * time.Millisecond
 
-// Set releases or seizes the line. A repeated signal does nothing. A chip that is down
+// Set releases or seizes the line, and ends pulses that are under way. A repeated signal
+// does nothing more. A chip that is down
 // or faulty gives ErrDown or its fault, and Recover carries the signal out. Signals of
 // other kinds are not for an exchange line.
 func (c *Chip) Set(kind board.SignalKind) error {
@@ -24,13 +25,22 @@ func (c *Chip) Set(kind board.SignalKind) error {
 	}
 	c.seized = kind == board.Seize
 	closed := c.hook&regOH != 0
+	pulsed := c.stopPulses()
 	switch {
 	case c.fault != nil:
 		return c.fault
 	case !c.up:
 		return errDown
-	case c.seized == closed:
+	case c.seized == closed && !pulsed:
 		return nil
+	case c.seized && pulsed: // the break that is under way ends
+		if closed {
+			return nil
+		}
+		now := time.Now()
+		c.hookAt, c.voiceAt = now, now.Add(quickMute)
+		c.senses.pulsed(now)
+		return c.move(regONHM | regOH)
 	case c.seized:
 		return c.seize()
 	}
@@ -42,6 +52,10 @@ func (c *Chip) seize() error {
 	if err := c.protect(false); err != nil { // OPE must be 0 when going off hook
 		return err
 	}
+	if err := c.quicken(false); err != nil {
+		return err
+	}
+	c.glance(time.Now()) // a ring that the chip could not confirm yet ends here
 	if err := c.setHook(regONHM | regOH); err != nil {
 		return err
 	}
@@ -58,6 +72,7 @@ func (c *Chip) closed(now time.Time) {
 
 func (c *Chip) release() error {
 	c.seized = false
+	c.stopPulses()
 	if err := c.setHook(regONHM); err != nil {
 		return err
 	}

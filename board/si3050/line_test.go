@@ -370,3 +370,68 @@ func TestIdleDay(t *testing.T) {
 		r.clean()
 	})
 }
+
+// TestRingAtTheEdges: a lone short burst, and the ends of the range of frequencies.
+func TestRingAtTheEdges(t *testing.T) {
+	for _, hz := range []float64{15, 17, 25, 50, 68} {
+		for _, burst := range []time.Duration{400 * ms, 2000 * ms} {
+			bubble(t, func(t *testing.T) {
+				co := us
+				co.Ring = exchange.Ringing{Hz: hz, Vrms: 60, Cadence: []time.Duration{burst, time.Hour}}
+				r := newRig(t, chipsim.Si3019, Config{}, co).up()
+				r.every = 2
+				begin := time.Now()
+				r.line.Call(exchange.Voice{})
+				r.run(4 * time.Second)
+				e := r.take(board.RingOn, board.RingOff)
+				near(t, fmt.Sprintf("%g Hz, %v: RingOn", hz, burst), e[0].At, begin, 70*ms)
+				near(t, fmt.Sprintf("%g Hz, %v: RingOff", hz, burst), e[1].At, begin.Add(burst-70*ms), 100*ms)
+				r.clean()
+			})
+		}
+	}
+}
+
+// TestGlare: a ring that begins up to 300 ms before the line is seized, and that the chip
+// had no time to confirm, is told; a reversal as short before is none.
+func TestGlare(t *testing.T) {
+	for _, side := range []chipsim.LineSide{chipsim.Si3018, chipsim.Si3019} {
+		for _, hz := range []float64{15, 20, 25, 47, 68} {
+			for lead := 60 * ms; lead <= 320*ms; lead += 20 * ms {
+				bubble(t, func(t *testing.T) {
+					co := us
+					co.Ring = exchange.Ringing{Hz: hz, Vrms: 70, Cadence: []time.Duration{2000 * ms, 4000 * ms}}
+					r := newRig(t, side, Config{}, co).up()
+					r.every = 2
+					begin := time.Now()
+					r.line.Call(exchange.Voice{})
+					r.run(lead)
+					seized := time.Now()
+					r.set(board.Seize)
+					r.run(time.Second)
+					e := r.take(board.RingOn, board.RingOff)
+					near(t, fmt.Sprintf("%g Hz, seized after %v: RingOn", hz, lead), e[0].At, begin, 80*ms)
+					if e[1].At != seized {
+						t.Errorf("RingOff at %v, seized at %v", e[1].At, seized)
+					}
+					r.clean()
+				})
+			}
+		}
+	}
+	for lead := 10 * ms; lead <= 200*ms; lead += 10 * ms {
+		bubble(t, func(t *testing.T) {
+			r := newRig(t, chipsim.Si3019, Config{}, us).up()
+			r.line.Reverse()
+			r.run(lead)
+			r.set(board.Seize)
+			r.run(time.Second)
+			for _, e := range r.events {
+				if e.Kind == board.RingOn {
+					t.Errorf("a reversal %v before is taken for ringing", lead)
+				}
+			}
+			r.clean()
+		})
+	}
+}

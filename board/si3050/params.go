@@ -50,6 +50,9 @@ func index[T comparable](list [4]T, v T) (byte, bool) {
 	return 0, false
 }
 
+// foh128 is an off-hook counter of 128 ms in register 31.
+const foh128 = 0x20
+
 // translate gives the registers for a line behind a line side. Zero values of line.DC
 // mean those of North America: 3.5 V, 10 mA, 15 V.
 func translate(line *board.Line, lineSide byte) (registers, error) {
@@ -79,7 +82,7 @@ func translate(line *board.Line, lineSide byte) (registers, error) {
 	if dc.Limit60 {
 		r.dc2 |= 0x02
 	}
-	r.daa = 0x22 // off-hook counter of 128 ms, receive high-pass at 200 Hz
+	r.daa = foh128 | 0x02 // receive high-pass at 200 Hz
 	switch dc.Hook {
 	case board.HookFast:
 	case board.HookETSI:
@@ -163,6 +166,9 @@ func (c *Chip) Apply(line board.Line) error {
 func (c *Chip) applyLine(line *board.Line) error {
 	r, err := translate(line, c.ident.LineSide)
 	if err != nil {
+		return err
+	}
+	if err := c.quicken(false); err != nil {
 		return err
 	}
 	cal, err := c.read(regCal)

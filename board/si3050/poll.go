@@ -82,6 +82,9 @@ func (c *Chip) poll(now time.Time) error {
 		return c.repair(now, hook)
 	}
 	c.misses = 0
+	if c.pulses.n > 0 { // what is seen now is of our own making
+		return nil
+	}
 	if closed := c.hook&regOH != 0; closed != c.senses.seized { // a Set that failed got through after all
 		if closed {
 			c.closed(now)
@@ -169,7 +172,7 @@ func (c *Chip) repair(now time.Time, found byte) error {
 	if err := c.write(regHook, c.hook); err != nil {
 		return err
 	}
-	if (found^c.hook)&regOH != 0 {
+	if (found^c.hook)&regOH != 0 && c.pulses.n == 0 {
 		if c.seized {
 			c.closed(now)
 		} else {

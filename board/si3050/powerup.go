@@ -23,6 +23,7 @@ const (
 	regRing1      = 22
 	regRing2      = 23
 	regRing3      = 24
+	regResistor   = 25
 	regDC2        = 26
 	regCurrent    = 28
 	regVolts      = 29
@@ -184,6 +185,7 @@ func (c *Chip) PowerUp(ctx context.Context) error {
 		return err
 	}
 	c.seized, c.guarded, c.watching, c.misses = false, false, false, 0
+	c.quick, c.pulses = false, pulses{}
 	c.fault = nil
 	c.hookAt = time.Now()
 	c.senses.restart(c.hookAt)
@@ -246,7 +248,7 @@ func (c *Chip) Recover(ctx context.Context) error {
 // Close puts the line on hook, powers the line side down and takes the chip off the
 // highway. It tries each step even when one before it fails, and gives the first error.
 func (c *Chip) Close() error {
-	c.up, c.seized = false, false
+	c.up, c.seized, c.pulses = false, false, pulses{}
 	err := c.setHook(0)
 	if e := c.write(regPower, bitPDL); err == nil {
 		err = e

@@ -77,6 +77,7 @@ func (r *rig) run(d time.Duration) {
 	for range d / board.FrameTime {
 		r.frame()
 		if r.frames++; r.frames%r.every != 0 {
+			r.chip.Step(time.Now())
 			continue
 		}
 		got, err := r.chip.Poll(time.Now())

@@ -45,6 +45,8 @@ type senses struct {
 	seized  bool
 	ringing bool
 	ringAt  time.Time
+	stirs   stirs
+	glare   time.Time // a ring that our own hook switch ended before it was told; zero: none
 
 	lost   bool // CurrentLost told
 	change run  // of the loop current
@@ -84,9 +86,53 @@ func (s *senses) seize(now time.Time) { s.hook(now, true) }
 func (s *senses) restart(now time.Time) { s.hook(now, false) }
 
 func (s *senses) hook(now time.Time, seized bool) {
+	if seized && s.rang(now) {
+		s.glare = s.stirs.at
+	}
+	s.stirs = stirs{}
 	s.since, s.seized = now, seized
 	s.lost = false
 	s.change, s.turn, s.pulse, s.shift = run{}, run{}, run{}, run{}
+}
+
+// pulsed notes a break of our own making that ended.
+func (s *senses) pulsed(now time.Time) {
+	s.since = now
+	s.change, s.turn, s.pulse, s.shift = run{}, run{}, run{}, run{}
+}
+
+// stirs is what the ring bits have shown lately, before the chip takes it for a ring.
+type stirs struct {
+	at, last time.Time
+	bits     byte
+}
+
+const (
+	stirGap  = 70 * time.Millisecond // without a ring bit: over a period of 15 Hz
+	stirLong = 30 * time.Millisecond // one polarity only: no reversal stirs for so long
+)
+
+// stir notes the ring bits: none on a seized line.
+func (s *senses) stir(now time.Time, bits byte) {
+	if bits == 0 {
+		return
+	}
+	if now.Sub(s.stirs.last) > stirGap {
+		s.stirs = stirs{at: now}
+	}
+	s.stirs.last = now
+	s.stirs.bits |= bits
+	s.edgeAt = now
+	if s.pulse.on {
+		s.pulseBit |= bits
+	}
+}
+
+// rang tells whether what stirs at now is ringing that the chip has not confirmed yet.
+// A reversal has one polarity, for a moment.
+func (s *senses) rang(now time.Time) bool {
+	x := &s.stirs
+	return !s.ringing && !x.at.IsZero() && now.Sub(x.last) <= stirGap && (x.bits == bitsRing || x.last.Sub(x.at) >= stirLong)
 }
 
 // step takes a sample; timeout is the silence after which the chip ends a ring.
@@ -96,10 +142,13 @@ func (s *senses) step(x sample, timeout time.Duration, events *[8]board.Event) {
 		events[s.n] = board.Event{Kind: kind, At: at}
 		s.n++
 	}
-	s.ring(x, timeout, emit)
-	if x.edges != 0 {
-		s.edgeAt = x.at
+	if !s.glare.IsZero() {
+		emit(board.RingOn, s.glare)
+		emit(board.RingOff, later(s.since, s.glare))
+		s.glare = time.Time{}
 	}
+	s.stir(x.at, x.edges)
+	s.ring(x, timeout, emit)
 	settled := x.at.Sub(s.since) >= hookSettle
 	if s.seized {
 		if settled && s.change.hold(x.current == s.lost, x.at) > currentHold {

@@ -5,11 +5,11 @@
 // the bus nor the RESET line nor the PCM stream, and needs both clocks running and
 // RESET released before its first call.
 //
-//	New ─► PowerUp ─► Apply, Set, Measure        Close
-//	          ▲          Poll each 10 to 20 ms
+//	New ─► PowerUp ─► Apply, Set, Pulse, Measure        Close
+//	          ▲          Poll each 10 to 20 ms, Step when it is due
 //	          └─ Recover ◄─ error of Poll
 //
-// A [Chip] is for one goroutine at a time. Poll and Set do a few register accesses and
+// A [Chip] is for one goroutine at a time. Poll, Step and Set do a few register accesses and
 // do not wait or allocate; PowerUp, Identify, Recover and Close wait for the chip,
 // each time with a limit, and give up when their context ends.
 //
@@ -99,8 +99,9 @@ func (i Ident) String() string {
 
 // Stats counts what a chip had to be helped with.
 type Stats struct {
-	Repairs  uint64 // lost writes of the hook switch register, written again
-	BadReads uint64 // register values that cannot be, read again
+	Repairs    uint64 // lost writes of the hook switch register, written again
+	BadReads   uint64 // register values that cannot be, read again
+	TrainsLost uint64 // trains of pulses that were too many
 }
 
 // Chip is one Si3050.
@@ -123,6 +124,8 @@ type Chip struct {
 	misses   int       // polls in a row that found register 5 otherwise
 	hookAt   time.Time // of the last change of the hook switch
 	voiceAt  time.Time
+	quick    bool // no calibration at off hook
+	pulses   pulses
 	guarded  bool // OPE is set
 	watching bool // WDTEN is set
 	events   [8]board.Event

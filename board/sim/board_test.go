@@ -57,7 +57,9 @@ func openFar(t *testing.T, cfg sim.Config) (board.Board, boardtest.Far) {
 		f[board.Port(i)] = tel
 	}
 	for i, l := range b.Lines {
-		f[board.Port(len(cfg.Telephones)+i)] = trunk{l, b.LineChip(i), frames}
+		x := &trunk{Line: l, chip: b.LineChip(i), frames: frames, co: b.Line(i)}
+		b.LineChip(i).Plug(wire{x})
+		f[board.Port(len(cfg.Telephones)+i)] = x
 	}
 	return b, f
 }
@@ -155,17 +157,45 @@ type trunk struct {
 	*exchange.Line
 	chip   *chipsim.DAA
 	frames *lastFrame
+	co     chipsim.CO
+
+	mu    sync.Mutex
+	edges []time.Time // of the loop, from an opening on
 }
 
-func (x trunk) Feed(on bool)          { x.Cut(!on) }
-func (x trunk) Speak(samples []int16) { x.Send(samples) }
-func (x trunk) Hear() []int16         { return x.Heard(100 * time.Millisecond) }
-func (x trunk) Seized() bool {
+// wire is what the port is plugged into: it notes the edges.
+type wire struct{ x *trunk }
+
+func (w wire) Line(start time.Time, seizure *chipsim.Seizure, supply *chipsim.Supply) {
+	w.x.mu.Lock()
+	for _, e := range seizure.Edges {
+		if !e.Closed || len(w.x.edges) > 0 {
+			w.x.edges = append(w.x.edges, start.Add(e.After))
+		}
+	}
+	w.x.mu.Unlock()
+	w.x.co.Line(start, seizure, supply)
+}
+
+func (x *trunk) Loop() (l []time.Duration) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for i := 1; i < len(x.edges); i++ {
+		l = append(l, x.edges[i].Sub(x.edges[i-1]))
+	}
+	x.edges = nil
+	return l
+}
+
+func (x *trunk) Feed(on bool)          { x.Cut(!on) }
+func (x *trunk) Speak(samples []int16) { x.Send(samples) }
+func (x *trunk) Hear() []int16         { return x.Heard(100 * time.Millisecond) }
+func (x *trunk) Seized() bool {
 	x.frames.pass(x.chip)
 	return x.State() >= exchange.Seized
 }
 
-func (x trunk) Ring(on bool) {
+func (x *trunk) Ring(on bool) {
 	if !on {
 		x.Abandon()
 	} else if !x.Call(exchange.Voice{}) {

@@ -24,6 +24,11 @@ const (
 	ShowsNot                     // it went dark: the telephone is not called any more
 	HearsDigit                   // a digit, Name, that was pressed at the other end was heard
 	Sees                         // off the hook, the feed of the line did Name: "reversal"
+	IsSeized                     // an exchange line: the box closed the loop
+	IsIdle                       // it opened the loop for good
+	HearsNumber                  // an exchange line heard Name dialled, by keys or mixed
+	HearsPulses                  // by pulses alone
+	moved                        // something that is drawn changed; not kept
 )
 
 // Event is something that a person beside the telephones would notice.
@@ -59,6 +64,14 @@ func (e Event) String() string {
 		return e.Who + " shows " + e.Name
 	case Sees:
 		return e.Who + " sees " + e.Name
+	case IsSeized:
+		return e.Who + " is seized"
+	case IsIdle:
+		return e.Who + " is idle"
+	case HearsNumber:
+		return e.Who + " hears " + e.Name
+	case HearsPulses:
+		return e.Who + " hears pulses " + e.Name
 	}
 	return ""
 }

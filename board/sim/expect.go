@@ -76,6 +76,15 @@ func (w *Words) expectation(f []string) (x expectation, err error) {
 		if x.what = Shows; x.name == "" {
 			return x, fmt.Errorf("say what: %s shows 101 Reception, or: %s shows withheld", x.who, x.who)
 		}
+	case "is":
+		if w.room.Line(x.who) == nil || len(f) != 3 {
+			return x, errors.New("say: line 1 is seized, or: line 1 is idle")
+		}
+		if x.what, x.name = IsSeized, ""; f[2] == "idle" {
+			x.what = IsIdle
+		} else if f[2] != "seized" {
+			return x, fmt.Errorf("say: %s is seized, or: %s is idle", x.who, x.who)
+		}
 	case "sees":
 		if x.what = Sees; x.name != reversal {
 			return x, fmt.Errorf("say: %s sees %s", x.who, reversal)
@@ -100,6 +109,12 @@ func (w *Words) heard(x expectation, f []string) (expectation, error) {
 	switch {
 	case x.name == "nothing":
 		x.what = HearsNot
+	case w.room.Line(x.who) != nil && len(f) == 1 && strings.Trim(f[0], keys) == "":
+		x.what = HearsNumber
+	case w.room.Line(x.who) != nil && len(f) == 2 && f[0] == "pulses":
+		if x.what, x.name = HearsPulses, f[1]; strings.Trim(f[1], keys[:10]) != "" {
+			return x, fmt.Errorf("say which digits: %s hears pulses 0123", x.who)
+		}
 	case len(f) == 2 && f[0] == "digit":
 		if x.what, x.name = HearsDigit, f[1]; len(x.name) != 1 || !strings.Contains(keys, x.name) {
 			return x, fmt.Errorf("say one of %s: %s hears digit 5", keys, x.who)
@@ -136,6 +151,8 @@ func (x *expectation) is(e *Event) bool {
 		return e.What == RingsAs && e.String() == x.line
 	case HearsNot:
 		return false
+	case HearsNumber:
+		return (e.What == HearsNumber || e.What == HearsPulses) && e.Who == x.who && e.Name == x.name
 	}
 	return e.What == x.what && e.Who == x.who && e.Name == x.name && (e.Voice == x.voice || e.What != HearsVoice) || x.what == RingsNot && e.What == RingsNot && e.Who == x.who
 }

@@ -244,3 +244,24 @@ func TestDigitsHeard(t *testing.T) {
 		t.Errorf("heard %q", got)
 	}
 }
+
+// TestDialOfTheCountry: a rotary dial makes the pulses of its country.
+func TestDialOfTheCountry(t *testing.T) {
+	for _, c := range []struct {
+		dial string
+		want int
+	}{{"1234567890", 10}, {"0123456789", 1}, {"9876543210", 10}} {
+		h := newHandset("101", 0, func() *ear.Ear { return ear.New(nil, nil) }, func(Event) {})
+		h.dial = c.dial
+		h.Pulse("0")
+		breaks := 0
+		for _, a := range h.acts {
+			if a.kind == actOpen {
+				breaks++
+			}
+		}
+		if breaks != c.want {
+			t.Errorf("%s: 0 is %d pulses, want %d", c.dial, breaks, c.want)
+		}
+	}
+}

@@ -70,7 +70,7 @@ func (h *Handset) speak(start time.Time, draw *chipsim.Draw) {
 	}
 	patient := h.rang || start.Sub(h.lifted) > 300*time.Millisecond
 	typing := len(h.acts) > 0 || start.Sub(h.keyAt) < time.Second && h.voices == 0
-	if h.hushed || typing || !patient || start.Sub(h.toneAt) < 30*time.Millisecond {
+	if h.hushed || len(h.taps) > 0 || typing || !patient || start.Sub(h.toneAt) < 30*time.Millisecond {
 		return
 	}
 	for i := range draw.Mouth {

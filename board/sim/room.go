@@ -9,7 +9,8 @@ import (
 // hears what. All of it is measured at the telephones; the switch is never asked.
 type Room struct {
 	mu       sync.Mutex
-	sets     map[string]*Handset
+	sets     map[string]*Handset // the far telephones of exchange lines too
+	lines    map[string]*Line
 	order    []string
 	log      []Event
 	gone     int           // events that are no longer in the log
@@ -17,6 +18,8 @@ type Room struct {
 	tones    map[string]string
 	bells    map[string]string // "rings", and with the cadence once it is known
 	displays map[string]string // "102 shows 101 Reception"
+	numbers  map[string]Event  // what an exchange line heard dialled in this call
+	held     map[string]bool   // exchange lines that the box holds
 	voices   map[string]map[int]time.Time
 	talking  map[[2]string]time.Time
 	follower func(Event)
@@ -27,7 +30,7 @@ type Room struct {
 const maxLog = 20000
 
 func newRoom() *Room {
-	return &Room{sets: map[string]*Handset{}, changed: make(chan struct{}), tones: map[string]string{}, bells: map[string]string{}, displays: map[string]string{},
+	return &Room{sets: map[string]*Handset{}, lines: map[string]*Line{}, numbers: map[string]Event{}, held: map[string]bool{}, changed: make(chan struct{}), tones: map[string]string{}, bells: map[string]string{}, displays: map[string]string{},
 		voices: map[string]map[int]time.Time{}, talking: map[[2]string]time.Time{}}
 }
 
@@ -43,6 +46,22 @@ func (r *Room) Names() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return append([]string(nil), r.order...)
+}
+
+// Line gives an exchange line by its name, "line 1", or nil.
+func (r *Room) Line(name string) *Line {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.lines[name]
+}
+
+// Changed gives a channel that is closed when anything that [Board.Telephones] and
+// [Board.LineStates] tell may have changed. Take it before the states are read, so that
+// no change is missed.
+func (r *Room) Changed() <-chan struct{} {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.changed
 }
 
 // Follow calls f with every event from now on, in order; f must not block and must not
@@ -69,8 +88,18 @@ func (r *Room) Guest(at time.Time, name string, marker int, hears bool) {
 func (r *Room) add(e Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.keep(e)
+	if e.What != moved {
+		r.keep(e)
+	}
 	switch e.What {
+	case IsSeized:
+		r.held[e.Who] = true
+		delete(r.numbers, e.Who)
+	case IsIdle:
+		delete(r.held, e.Who)
+		delete(r.numbers, e.Who)
+	case HearsNumber, HearsPulses:
+		r.numbers[e.Who] = e
 	case Hears:
 		r.tones[e.Who] = e.Name
 	case HearsNot:
@@ -170,6 +199,13 @@ func (r *Room) holds(x *expectation) bool {
 		return r.bells[x.who] == x.line
 	case Shows:
 		return x.begins(r.displays[x.who])
+	case IsSeized:
+		return r.held[x.who]
+	case IsIdle:
+		return !r.held[x.who]
+	case HearsNumber, HearsPulses:
+		e, ok := r.numbers[x.who]
+		return ok && x.is(&e)
 	case Talks:
 		_, on := r.talking[[2]string{x.who, x.name}]
 		return on

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sotto/board/sim/ear"
+	"sotto/board/sim/exchange"
 )
 
 // newScene gives a room with telephones but no board.
@@ -18,6 +19,8 @@ func newScene(names ...string) *Room {
 		h.flash = 100 * time.Millisecond
 		r.sets[n], r.order = h, append(r.order, n)
 	}
+	l := newLine(0, len(names), exchange.Config{}, func() *ear.Ear { return ear.New(nil, nil) }, r.add)
+	r.sets[l.name], r.lines[l.name] = l.far, l
 	return r
 }
 

@@ -2,7 +2,9 @@
 // chip models of board/chipsim, with telephones and exchange lines plugged into them.
 // Every run on a laptop goes through the real drivers. A [Room] tells what a person
 // beside the telephones would notice, [Words] drives them: the same words serve scenario
-// files, the terminal and the page.
+// files, the terminal and the page. An exchange line has a person at its far end, whose
+// telephone is measured like those in the room; of the line itself is told what its wires
+// show.
 //
 // What is said to be heard is measured in the audio at the handset, never read from the
 // switch. The package knows nothing of calls; the tones that its ears know are data.
@@ -28,7 +30,7 @@ type Config struct {
 	Telephones []string        // a name for each station port, usually its extension
 	Guests     []string        // telephones that are not on the board, whose voices its handsets know
 	Lines      int             // exchange-line ports
-	Exchange   exchange.Config // what the lines are plugged into
+	Exchange   exchange.Config // what the lines are plugged into; the telephones' dials are of its kind
 	Tones      []ear.Spec      // that the ears know
 	Flash      time.Duration   // what the R key sends; 0: 100 ms
 	Dead       []string        // labels of ports whose chip does not answer: "FXS 2"
@@ -39,10 +41,11 @@ type Config struct {
 type Board struct {
 	*office.Board
 	Room       *Room
-	Lines      []*exchange.Line
+	Lines      []*exchange.Line // what the ports are plugged into
 	Highway    *chipsim.Highway
 	Violations *chipsim.Violations
 	slics      map[string]*chipsim.SLIC // by telephone
+	outside    []*Line
 	daas       []*chipsim.DAA
 }
 
@@ -62,13 +65,14 @@ func Open(ctx context.Context, cfg Config) (*Board, error) {
 	for _, d := range cfg.Dead {
 		dead[d] = true
 	}
-	markers := make([]float64, min(len(cfg.Telephones)+len(cfg.Guests), MaxMarkers))
+	markers := make([]float64, min(len(cfg.Telephones)+len(cfg.Guests)+cfg.Lines, MaxMarkers))
 	for i := range markers {
 		markers[i] = MarkerHz(i)
 	}
 	for _, s := range cfg.Tones {
 		b.Room.known = append(b.Room.known, s.Name)
 	}
+	newEar := func() *ear.Ear { return ear.New(cfg.Tones, markers) }
 	interrupts := make(chan time.Time, 64)
 	parts := office.Parts{Interrupt: interrupts, Log: cfg.Log}
 	var chips []chipsim.Chip
@@ -82,8 +86,11 @@ func Open(ctx context.Context, cfg Config) (*Board, error) {
 			default: // the poll finds it
 			}
 		})
-		h := newHandset(name, i%MaxMarkers, func() *ear.Ear { return ear.New(cfg.Tones, markers) }, b.Room.add)
+		h := newHandset(name, i%MaxMarkers, newEar, b.Room.add)
 		h.flash = cfg.Flash
+		if cfg.Exchange.Pulses != "" {
+			h.dial = cfg.Exchange.Pulses
+		}
 		b.Room.sets[name] = h
 		b.Room.order = append(b.Room.order, name)
 		s.Plug(h)
@@ -101,13 +108,14 @@ func Open(ctx context.Context, cfg Config) (*Board, error) {
 	for i := range cfg.Lines {
 		label := fmt.Sprintf("FXO %d", i+1)
 		d := chipsim.NewDAA(chipsim.Si3019, b.Violations)
-		x := exchange.New(cfg.Exchange)
+		x := newLine(i, len(cfg.Telephones)+len(cfg.Guests)+i, cfg.Exchange, newEar, b.Room.add)
+		b.Room.lines[x.name], b.Room.sets[x.name] = x, x.far
 		d.Plug(x)
 		if dead[label] {
 			d.SetFaults(chipsim.DAAFaults{Dead: true})
 			delete(dead, label)
 		}
-		b.Lines, b.daas = append(b.Lines, x), append(b.daas, d)
+		b.Lines, b.outside, b.daas = append(b.Lines, x.Exchange), append(b.outside, x), append(b.daas, d)
 		chips = append(chips, d)
 		parts.Lines = append(parts.Lines, office.Line{Label: label, Conn: d.Conn(), Slot: len(cfg.Telephones) + i})
 	}
@@ -129,7 +137,7 @@ func Open(ctx context.Context, cfg Config) (*Board, error) {
 
 // checkNames wants names that can be told apart from each other and from words.
 func checkNames(names []string) error {
-	seen := map[string]bool{"quit": true, "exit": true, "help": true, "wait": true, "never": true, "record": true, "port": true}
+	seen := map[string]bool{"quit": true, "exit": true, "help": true, "wait": true, "never": true, "record": true, "port": true, "line": true, "FXO": true}
 	for i, n := range names {
 		if seen[n] || n == "" || strings.ContainsAny(n, " \t\r\n;#&") {
 			return fmt.Errorf("simulator: telephone %d has a name that none can have: empty, a word of its own, or there twice", i+1)
@@ -144,6 +152,9 @@ func (b *Board) Chip(telephone string) *chipsim.SLIC { return b.slics[telephone]
 
 // LineChip gives the model behind exchange line number i, from 0, for faults.
 func (b *Board) LineChip(i int) *chipsim.DAA { return b.daas[i] }
+
+// Line gives exchange line number i, from 0, with the person at its far end.
+func (b *Board) Line(i int) *Line { return b.outside[i] }
 
 // fault lets the chip of a telephone, or of a port by its label, fail or work again.
 func (b *Board) fault(port string, works bool) error {

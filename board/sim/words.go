@@ -8,6 +8,8 @@ import (
 	"io"
 	"strings"
 	"time"
+
+	"sotto/board/sim/exchange"
 )
 
 // Help tells the words.
@@ -15,6 +17,11 @@ const Help = `101 lifts | 101 hangs up | 101 dials 102 | 101 pulses 102 | 101 fl
   any of these: ... after 250ms; several at once: 101 lifts & 102 lifts
 101 hears dial | 101 hears nothing | 101 hears voice 102 | 101 hears digit 5 | 102 rings [1.0/4.0 at 25 Hz] | 102 stops ringing | 102 shows 101 [Reception]
 101 and 102 talk | 101 sees reversal | record 101 -> 102 answered
+line 1 calls | line 1 abandons | line 1 answers [after 2 rings] | line 1 never answers | line 1 is busy | line 1 is congested
+line 1 hangs up [with break [250ms] | with reversal | with busy | with congestion] | line 1 says hello.wav | line 1 sends digit 5
+line 1 breaks 90ms | line 1 reverses | line 1 counts [no] reversal | line 1 has [no] dial tone | line 1 is cut | line 1 is joined
+line 1 lifts another set | line 1 hangs up another set
+line 1 is seized | line 1 is idle | line 1 rings | line 1 hears 0123 | line 1 hears pulses 0123 | line 1 hears voice 101 | 101 hears voice line 1
   any of these: ... within 300ms; never 103 rings
 port 101 fails | port FXO 1 works | wait 3s | help | quit`
 
@@ -85,7 +92,7 @@ func uncomment(line string) string {
 // Do does one statement. An action is over when Do comes back, an expectation has come
 // true. Errors say what to say instead; that of an expectation that failed is an *Expected.
 func (w *Words) Do(ctx context.Context, text string) error {
-	f := strings.Fields(text)
+	f := fields(text)
 	if len(f) == 0 {
 		return nil
 	}
@@ -123,9 +130,26 @@ func (w *Words) Do(ctx context.Context, text string) error {
 		switch f[1] {
 		case "hears", "rings", "stops", "shows", "sees", "and":
 			return w.expect(ctx, f)
+		case "is":
+			if len(f) >= 3 && (f[2] == "seized" || f[2] == "idle") {
+				return w.expect(ctx, f)
+			}
 		}
 	}
 	return w.act(ctx, text)
+}
+
+// fields parts words. The name of an exchange line is one: "line 1" or, by its label,
+// "FXO 1".
+func fields(text string) (l []string) {
+	for _, f := range strings.Fields(text) {
+		if n := len(l); n > 0 && (l[n-1] == "line" || l[n-1] == "FXO") && (n == 1 || l[n-2] != "port") {
+			l[n-1] = "line " + f
+			continue
+		}
+		l = append(l, f)
+	}
+	return l
 }
 
 func duration(s string) (time.Duration, error) {
@@ -159,7 +183,7 @@ func (w *Words) begin() {
 func (w *Words) act(ctx context.Context, text string) error {
 	var moves []move
 	for _, part := range strings.Split(text, "&") {
-		m, err := w.hand(strings.Fields(part))
+		m, err := w.hand(fields(part))
 		if err != nil {
 			return err
 		}
@@ -167,11 +191,17 @@ func (w *Words) act(ctx context.Context, text string) error {
 	}
 	w.begin()
 	for _, m := range moves {
-		if m.offHook && !m.set.OffHook() {
+		if m.offHook && m.line != nil && m.line.Exchange.State() != exchange.Talking {
+			return fmt.Errorf("nobody is through on %s; say: %s calls, or: %s answers", m.set.name, m.set.name, m.set.name)
+		}
+		if m.offHook && m.line == nil && !m.set.OffHook() {
 			return fmt.Errorf("%s is on the hook; say: %s lifts", m.set.name, m.set.name)
 		}
-		m.set.Wait(m.after)
-		m.do()
+		if m.set.Wait(m.after); m.line != nil && m.after > 0 && !m.offHook {
+			m.set.then(m.do)
+		} else {
+			m.do()
+		}
 		w.room.add(Event{At: time.Now(), What: Did, Who: m.set.name, Name: m.said})
 	}
 	for _, m := range moves {
@@ -190,6 +220,7 @@ func (w *Words) act(ctx context.Context, text string) error {
 // move is one thing for a hand to do.
 type move struct {
 	set     *Handset
+	line    *Line // whose far telephone it is; nil for one in the office
 	after   time.Duration
 	said    string
 	do      func()
@@ -212,6 +243,9 @@ func (w *Words) hand(f []string) (m move, err error) {
 	}
 	if m.set.guest {
 		return m, fmt.Errorf("%s is not on the board: it is worked elsewhere", f[0])
+	}
+	if m.line = w.room.Line(f[0]); m.line != nil && f[1] != "says" && f[1] != "hushes" && f[1] != "speaks" {
+		return w.far(m, f)
 	}
 	h, verb, rest := m.set, f[1], f[2:]
 	if n := len(rest); n > 0 && rest[n-1] == "after" {
@@ -290,5 +324,9 @@ func (w *Words) handset(name string) (*Handset, error) {
 	if h := w.room.Set(name); h != nil {
 		return h, nil
 	}
-	return nil, fmt.Errorf("there is no telephone %q; there are %s", name, strings.Join(w.room.Names(), ", "))
+	what := "telephone"
+	if strings.HasPrefix(name, "line ") {
+		what = "exchange line"
+	}
+	return nil, fmt.Errorf("there is no %s %q; there are %s", what, name, strings.Join(w.room.Names(), ", "))
 }

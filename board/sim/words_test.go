@@ -275,7 +275,9 @@ func FuzzWords(f *testing.F) {
 	for _, c := range wrong {
 		f.Add(c.words)
 	}
-	for _, s := range []string{"101 dials 102 after 3s & 102 lifts", "101 and 102 talk within 300ms", "102 rings 0.4/0.2/0.4/2.0 at 25 Hz", "never record 1 -> 2", "101 flashes 23h59m", "101 says hello.wav", "102 shows 101 R within 1s"} {
+	for _, s := range []string{"101 dials 102 after 3s & 102 lifts", "101 and 102 talk within 300ms", "102 rings 0.4/0.2/0.4/2.0 at 25 Hz", "never record 1 -> 2", "101 flashes 23h59m", "101 says hello.wav", "102 shows 101 R within 1s",
+		"line 1 after 0s", "line 1 calls", "line 1 abandons", "FXO 1 answers after 2 rings", "line 1 never answers & line 1 is busy", "line 1 is congested", "line 1 hangs up with break 90ms", "line 1 hangs up with reversal after 1s",
+		"line 1 breaks 90ms", "line 1 counts no reversal", "line 1 has no dial tone", "line 1 is cut", "line 1 lifts another set", "line 1 sends digits 12", "line 1 is seized", "never line 1 hears pulses 123", "line 1 and 101 talk", "101 hears voice line 1"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

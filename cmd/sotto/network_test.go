@@ -57,7 +57,7 @@ func startOnNet(t *testing.T, dir string, addr netip.AddrPort, args ...string) *
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	t.Cleanup(cancel)
 	b := &boxOnNet{t: t, addr: addr, more: make(chan struct{}, 1)}
-	b.cmd = exec.CommandContext(ctx, os.Args[0], append([]string{"-data", dir, "-sip", addr.String(), "-rtp", rtpPorts()}, args...)...)
+	b.cmd = exec.CommandContext(ctx, os.Args[0], append([]string{"-data", dir, "-sip", addr.String(), "-rtp", rtpPorts(), "-page", "off"}, args...)...)
 	b.cmd.Env = append(os.Environ(), "SOTTO_TEST_MAIN=1")
 	b.cmd.Stderr = &b.log
 	out, err := b.cmd.StdoutPipe()

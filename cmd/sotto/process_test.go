@@ -30,7 +30,7 @@ func process(t *testing.T) *exec.Cmd {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	t.Cleanup(cancel)
 	plan := mustWrite(t, filepath.Join(t.TempDir(), "plan.json"), strings.Replace(oneUser, `"FXS 1"`, `"FXS 1", "FXS 99"`, 1))
-	cmd := exec.CommandContext(ctx, os.Args[0], "-data", filepath.Join(t.TempDir(), "data"), "-plan", plan, "-sip", "off")
+	cmd := exec.CommandContext(ctx, os.Args[0], "-data", filepath.Join(t.TempDir(), "data"), "-plan", plan, "-sip", "off", "-page", "off")
 	cmd.Env = append(os.Environ(), "SOTTO_TEST_MAIN=1")
 	return cmd
 }
@@ -148,7 +148,7 @@ func TestSecondSignal(t *testing.T) {
 // TestRefusalIsOneLine: what the person sees is one line and a status that is not 0.
 func TestRefusalIsOneLine(t *testing.T) {
 	cmd := process(t)
-	cmd.Args = append(cmd.Args[:1], "-board", "sim:dead=FXS 1,FXS 2,FXS 3,FXS 4,FXO 1,FXO 2", "-data", filepath.Join(t.TempDir(), "data"), "-sip", "off")
+	cmd.Args = append(cmd.Args[:1], "-board", "sim:dead=FXS 1,FXS 2,FXS 3,FXS 4,FXO 1,FXO 2", "-data", filepath.Join(t.TempDir(), "data"), "-sip", "off", "-page", "off")
 	var out, log strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &log
 	err := cmd.Run()

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -33,6 +34,7 @@ type options struct {
 	plan    string
 	version bool
 	sip     sipFlags
+	page    netip.AddrPort // zero: off
 }
 
 // parse reads the flags. Asked for help it prints it to w and returns [flag.ErrHelp].
@@ -46,6 +48,7 @@ func parse(args []string, w io.Writer) (options, error) {
 	f.StringVar(&o.plan, "plan", "", "plan `file` to import at the first start instead of the demo office")
 	sip := f.String("sip", "127.0.0.1:5060", "`address` and port of this machine that SIP telephones on the network reach it at, or off")
 	rtp := f.String("rtp", "10000-11999", "UDP `ports` for the sound of telephones on the network, the first and the last")
+	page := f.String("page", "127.0.0.1:8443", "`address` and port of this machine that browsers reach the admin page at, or off")
 	f.StringVar(&o.sip.renew, "sip-new-secret", "", "`extension` whose SIP telephones are to have a new secret, in place of one that was lost")
 	f.StringVar(&o.sip.secrets, "sip-secrets", "", "`file` to write the secrets made for SIP telephones into, in place of printing them")
 	f.BoolVar(&o.sip.unlimited, "sip-unlimited", false, "do not limit the rate of SIP messages: for measurements only")
@@ -54,6 +57,7 @@ func parse(args []string, w io.Writer) (options, error) {
 		if errors.Is(err, flag.ErrHelp) {
 			f.SetOutput(w)
 			f.Usage()
+			fmt.Fprintln(w, "Sub-command: sotto what-if tells what happens if somebody dials a number; it has a -h of its own")
 		}
 		return o, err
 	}
@@ -65,6 +69,9 @@ func parse(args []string, w io.Writer) (options, error) {
 		return o, err
 	}
 	if err := o.sip.parse(*sip, *rtp); err != nil {
+		return o, err
+	}
+	if o.page, err = pageFlag(*page); err != nil {
 		return o, err
 	}
 	dir, err := filepath.Abs(o.data)
@@ -96,8 +103,11 @@ func version() string {
 	return "sotto " + rev + changed
 }
 
-// run is the program: flags and log around start.
+// run is the program: flags and log around start, or the sub-command that the first word names.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
+	if len(args) > 0 && args[0] == "what-if" {
+		return whatIf(args[1:], stdout, stderr)
+	}
 	o, err := parse(args, stdout)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
@@ -171,7 +181,7 @@ func serve(ctx context.Context, brd *sim.Board, o options, off *office, net *net
 			log.Error("no secrets for SIP telephones", "why", err)
 		}
 	}
-	sw := pbx.New(pbx.Config{Ports: brd.Ports(), Events: brd.Events(), Signal: brd.Signal, Digits: engine.Digits(), Publish: net.publish(engine),
+	sw := pbx.New(pbx.Config{Ports: brd.Ports(), Events: brd.Events(), Signal: brd.Signal, Digits: engine.Digits(), Heard: engine.Heard(), Publish: net.publish(engine),
 		Phones: net.phones(), Journal: journal, Log: log}, off.numbers)
 	net.join(engine, sw.Post, log)
 	broken := make(chan error, 2) // a loop without which there are no calls
@@ -181,6 +191,7 @@ func serve(ctx context.Context, brd *sim.Board, o options, off *office, net *net
 	voice.Go(func() { broken <- loop(hear, "media loop", engine.Run, log) })
 	calls.Go(func() { broken <- loop(ctx, "switch loop", sw.Run, log) })
 	fmt.Fprintln(out, "ready: "+describe(brd.Ports()))
+	web := openPage(o.page, brd, off, net, sw, out, log)
 
 	var failed atomic.Int64
 	words := make(chan error, 1)
@@ -198,6 +209,7 @@ func serve(ctx context.Context, brd *sim.Board, o options, off *office, net *net
 	// without that.
 	stop()
 	calls.Wait()
+	web.close()
 	net.close()
 	closeErr := brd.Close()
 	deaf()

@@ -39,7 +39,7 @@ func TestCallAtTheEnd(t *testing.T) {
 					in = r
 				}
 				var out, log lockedBuffer
-				if err := run(ctx, []string{"-data", dir, "-sip", "off"}, in, &out, &log); err != nil {
+				if err := run(ctx, []string{"-data", dir, "-sip", "off", "-page", "off"}, in, &out, &log); err != nil {
 					t.Error(err)
 				}
 				if !strings.Contains(out.String(), "record 101 -> 102 answered") {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"sotto/board"
@@ -49,6 +50,9 @@ func (c *Country) check() error {
 		{within(c.DTMF.On, 50*ms, 500*ms) && within(c.DTMF.Off, 45*ms, 500*ms), "dtmf: on or off outside 50 to 500 ms"},
 		{within(t.Lift, 10*ms, 100*ms), "timers: lift: outside 10 to 100 ms"},
 		{t.Match > 0 && t.Match <= t.InterDigit && t.InterDigit <= t.FirstDigit, "timers: want match, inter_digit, first_digit in rising order"},
+		{upTo(c.Dialling.CountryCode, 3) && (c.Dialling.CountryCode != "") == (c.Code != "ETSI"), "dialling: country_code: want 1 to 3 digits"},
+		{upTo(c.Dialling.International, 4) && c.Dialling.International != "", "dialling: international: want 1 to 4 digits"},
+		{upTo(c.Dialling.National, 2), "dialling: national: want 2 digits at most"},
 		{t.Reorder > 0 && t.Howler > 0 && t.RingLost > longestPause(c.Ring), "timers: reorder, howler or ring_lost too short"},
 	} {
 		if !rule.ok {
@@ -71,6 +75,9 @@ func longestPause(ring []time.Duration) time.Duration {
 	}
 	return d
 }
+
+// upTo tells whether s is of so many digits at most.
+func upTo(s string, most int) bool { return len(s) <= most && strings.Trim(s, "0123456789") == "" }
 
 func tenDigits(s string) bool {
 	d := []byte(s)

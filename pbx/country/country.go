@@ -40,6 +40,7 @@ type Country struct {
 	CallerID CallerID
 	DTMF     DTMF
 	Timers   Timers
+	Dialling Dialling
 
 	// Emergency lists the nation's emergency numbers. Each is put through whatever
 	// the plan says, as soon as it is dialled in full.
@@ -175,6 +176,14 @@ type Timers struct {
 	Reorder    time.Duration // from the far party's end to congestion tone
 	Howler     time.Duration // of congestion tone, before the howler
 	RingLost   time.Duration // without a ring on an exchange line: the caller gave up
+}
+
+// Dialling is how numbers are dialled on an exchange line (ITU-T E.164; ITU Operational
+// Bulletin 994, dialling procedures).
+type Dialling struct {
+	CountryCode   string // behind the +: "49"; empty in the generic entry
+	International string // dialled before the code of another country: "00"
+	National      string // dialled before an area code, and no part of the number behind the country code: "0"; empty where there is none
 }
 
 // HangUp gives the length of a break from which on it ends the call.

@@ -74,6 +74,12 @@ type (
 			RingLost   millis `json:"ring_lost"`
 		} `json:"timers"`
 
+		Dialling struct {
+			CountryCode   string `json:"country_code"`
+			International string `json:"international"`
+			National      string `json:"national"`
+		} `json:"dialling"`
+
 		Emergency []string `json:"emergency"`
 		Tolerated []string `json:"tolerated"`
 	}
@@ -177,6 +183,7 @@ func (f *file) country() (*Country, error) {
 		DTMF:     DTMF{f.DTMF.Low, f.DTMF.High, f.DTMF.On.duration(), f.DTMF.Off.duration()},
 		Timers: Timers{f.Timers.Lift.duration(), f.Timers.FirstDigit.duration(), f.Timers.InterDigit.duration(),
 			f.Timers.Match.duration(), f.Timers.Reorder.duration(), f.Timers.Howler.duration(), f.Timers.RingLost.duration()},
+		Dialling:  Dialling(f.Dialling),
 		Emergency: f.Emergency, Tolerated: f.Tolerated,
 	}
 	switch f.Law {

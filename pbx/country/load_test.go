@@ -83,7 +83,7 @@ func TestBrokenFilesAreRefused(t *testing.T) {
 		{`"code": "DE",`, `"code": "DE", "colour": 1,`, `data/de.json: line 2: json: unknown field "colour"`},
 		{`"code": "DE",`, `"code": "DE"`, "line 3: invalid character"},
 		{`"receive_gain": -7`, `"receive_gain": "-7"`, "line 50: "},
-		{`"tolerated": ["911"]` + "\n}", `"tolerated": ["911"]` + "\n}{}", "line 60: text after the end"},
+		{`"tolerated": ["911"]` + "\n}", `"tolerated": ["911"]` + "\n}{}", "line 61: text after the end"},
 		{`"code": "DE"`, `"code": "FR"`, "code: belongs in fr.json"},
 		{`"code": "DE"`, `"code": ""`, "code: missing"},
 		{`"name": "Germany"`, `"name": ""`, "name: missing"},
@@ -112,6 +112,10 @@ func TestBrokenFilesAreRefused(t *testing.T) {
 		{`"low": -11`, `"low": 11`, "dtmf: level"},
 		{`"lift": 40`, `"lift": 4`, "timers: lift"},
 		{`"match": 3000`, `"match": 6000`, "timers: want match"},
+		{`"country_code": "49"`, `"country_code": ""`, "dialling: country_code"},
+		{`"country_code": "49"`, `"country_code": "+49"`, "dialling: country_code"},
+		{`"international": "00"`, `"international": ""`, "dialling: international"},
+		{`"national": "0"}`, `"national": "0 "}`, "dialling: national"},
 		{`"ring_lost": 8000`, `"ring_lost": 4000`, "timers: reorder"},
 		{`"emergency": ["110", "112"]`, `"emergency": []`, "emergency: none"},
 		{`"emergency": ["110", "112"]`, `"emergency": ["110", "1 2"]`, "emergency: entry 2 is not all digits"},
@@ -198,6 +202,7 @@ func list(b *strings.Builder, c *Country) {
 	row("timers", "lift %v, first digit %v, inter-digit %v, match %v, reorder %v, howler %v, ring lost %v", c.Timers.Lift,
 		c.Timers.FirstDigit, c.Timers.InterDigit, c.Timers.Match, c.Timers.Reorder, c.Timers.Howler, c.Timers.RingLost)
 	row("law", "%v", c.Law)
+	row("dialling", "country code %q, international %q, national %q", c.Dialling.CountryCode, c.Dialling.International, c.Dialling.National)
 	row("emergency", "%s; tolerated %s", strings.Join(c.Emergency, " "), strings.Join(c.Tolerated, " "))
 	for _, n := range c.Notes {
 		row("note", "%s", n)

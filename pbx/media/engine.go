@@ -57,12 +57,13 @@ type Engine struct {
 
 	frames  atomic.Uint64
 	dropped atomic.Uint64 // digits that nobody took
+	unheard atomic.Uint64 // what was heard and nobody took
 	stalls  atomic.Uint64 // frames in which the board's clock stood still
 	astray  atomic.Uint64 // what a patch names and there is not
 }
 
 // port is what the engine keeps of a port between frames. Only the tick touches it,
-// except for det.
+// except for det and ear.
 type port struct {
 	in, out *board.Frame // of the board's exchange, or the stream's own
 	stream  Stream       // nil: the board's
@@ -79,11 +80,15 @@ type port struct {
 	listens bool                          // det heard the last frame
 	pressed bool                          // det is in the middle of a digit
 	heard   bool                          // out holds something
+
+	ear  atomic.Pointer[progress.Detector] // nil until the port is watched
+	plan *progress.Plan                    // what ear listens for
 }
 
-// forget makes the port one whose party is new: nothing plays and no digit is on.
+// forget makes the port one whose party is new: nothing plays, no digit is on, and
+// nothing was heard.
 func (st *port) forget() {
-	st.listens, st.pressed, st.tone, st.clip = false, false, nil, nil
+	st.listens, st.pressed, st.tone, st.clip, st.plan = false, false, nil, nil, nil
 }
 
 // New gives an engine for a board with n ports. Digits come out of [Engine.Digits].
@@ -115,6 +120,7 @@ func (e *Engine) Digits() <-chan Digit { return e.digits }
 type Counters struct {
 	Frames        uint64 // mixed
 	DroppedDigits uint64 // that nobody took in time
+	DroppedHeard  uint64 // tones and silences, begun or ended, that nobody took in time
 	Stalls        uint64 // frames without the board: its clock stood still
 	Astray        uint64 // ears and sources of a patch, counted each frame, that are no port, and second ears of a port
 	Streams       uint64 // attached now
@@ -125,7 +131,7 @@ func (e *Engine) Counters() Counters {
 	e.streams.mu.Lock()
 	n := uint64(e.streams.n)
 	e.streams.mu.Unlock()
-	return Counters{e.frames.Load(), e.dropped.Load(), e.stalls.Load(), e.astray.Load(), n}
+	return Counters{e.frames.Load(), e.dropped.Load(), e.unheard.Load(), e.stalls.Load(), e.astray.Load(), n}
 }
 
 // Run exchanges and mixes until ctx ends or the board is closed; either is no error. A
@@ -167,6 +173,7 @@ func (e *Engine) Tick() {
 			continue
 		}
 		e.listen(ear, st, n)
+		e.watch(ear, st, n)
 		e.fill(ear, st, n)
 		if st.stream != nil {
 			st.stream.Write(st.out)
@@ -215,6 +222,30 @@ func (e *Engine) listen(ear *Ear, st *port, n uint64) {
 		}
 	case dtmf.End:
 		st.pressed = false
+	}
+}
+
+// watch looks for call-progress tones in what the port says.
+func (e *Engine) watch(ear *Ear, st *port, n uint64) {
+	if ear.Watch == nil {
+		st.plan = nil
+		return
+	}
+	det := st.ear.Load()
+	if det == nil { // attached after the patch that names it
+		e.astray.Add(1)
+		return
+	}
+	if st.plan != ear.Watch {
+		st.plan = ear.Watch
+		det.Start(ear.Watch)
+	}
+	if ev := det.Next(st.sound(n)); ev.Kind != progress.None {
+		select {
+		case e.heard <- Heard{ear.Port, ev.Kind, ev.On}:
+		default:
+			e.unheard.Add(1)
+		}
 	}
 }
 

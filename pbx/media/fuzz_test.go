@@ -13,6 +13,7 @@ func FuzzPatch(f *testing.F) {
 	f.Add([]byte{0, 1, 2, 3, 1, 0, 0})
 	f.Add([]byte{9, 1, 2, 3, 250, 7, 1, 1, 1, 9, 9, 3, 15, 0})
 	tones := []*tone.Tone{nil, steady(0, 440), tone.Must([]tone.Step{{Sines: []tone.Sine{{Hz: 425, Level: -5}}, On: 35 * ms}}, nil)}
+	watch := compiled(f)
 	clips := []*Clip{nil, {}, {Samples: make([]int16, 90)}}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		const n = 5
@@ -31,6 +32,9 @@ func FuzzPatch(f *testing.F) {
 				data = data[7:]
 				ears = append(ears, Ear{Port: Port(b[0] % 9), From: [MaxFrom]Port{Port(b[1] % 8), Port(b[2] % 8), Port(b[3])}, N: int(int8(b[4])) % 6,
 					Tone: tones[int(b[5])%3], Clip: clips[int(b[5])/3%3], Run: uint32(b[6] >> 4), Digits: b[6]&1 == 1, Relay: b[6]&2 != 0})
+				if b[6]&4 != 0 {
+					ears[len(ears)-1].Watch = watch
+				}
 			}
 			if len(data) < 7 {
 				data = nil

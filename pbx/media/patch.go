@@ -16,9 +16,9 @@
 // ears say so ([Ear].Relay) and the loop leaves both alone.
 //
 // The board is the clock: there is no ticker here. The tick does not allocate, lock or
-// block; what it finds (digits) leaves through a bounded channel, and what does not fit
-// is counted. A port that no ear names costs nothing. What a stream needs is allocated
-// when it is attached, or when a patch first wants its digits.
+// block; what it finds (digits, call-progress tones) leaves through bounded channels, and
+// what does not fit is counted. A port that no ear names costs nothing. What a stream needs is allocated
+// when it is attached, or when a patch first wants its digits or watches it.
 //
 // Small signal packages live below, and rtpport, which makes streams of RTP. None of
 // them is named here but tone, dtmf and progress: a stream is only read and written.

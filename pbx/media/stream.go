@@ -6,6 +6,7 @@ import (
 
 	"sotto/board"
 	"sotto/pbx/media/dtmf"
+	"sotto/pbx/media/progress"
 )
 
 // Stream is a port that is none of the board's: a telephone on the network. Both methods
@@ -76,15 +77,24 @@ func (e *Engine) port(p Port) *port {
 	return nil
 }
 
-// detectors gives each stream whose digits p wants the detector for it. Few streams ever
-// need one, it is three times as large as all the rest, and the tick may not make it.
+// detectors gives each stream whose digits p wants, and each port that p watches, the
+// detector for it. Few ever need one, it is many times as large as all the rest, and the
+// tick may not make it.
 func (e *Engine) detectors(p *Patch) {
 	for i := range p.Ears {
-		if !p.Ears[i].Digits || p.Ears[i].Relay {
+		ear := &p.Ears[i]
+		if !ear.Digits && ear.Watch == nil || ear.Relay {
 			continue
 		}
-		if st := e.port(p.Ears[i].Port); st != nil && st.det.Load() == nil {
+		st := e.port(ear.Port)
+		if st == nil {
+			continue
+		}
+		if ear.Digits && st.det.Load() == nil {
 			st.det.CompareAndSwap(nil, new(dtmf.Detector))
+		}
+		if ear.Watch != nil && st.ear.Load() == nil {
+			st.ear.CompareAndSwap(nil, new(progress.Detector))
 		}
 	}
 }

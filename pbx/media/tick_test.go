@@ -22,14 +22,18 @@ var scenes = []struct {
 		return Ear{Port: Port(p), From: [MaxFrom]Port{Port(p ^ 1), Port(p ^ 2), Port(p ^ 3)}, N: 3}, true
 	}},
 	{"dialtone", func(p, n int) (Ear, bool) { return Ear{Port: Port(p), Tone: dialTone, Digits: true}, true }},
+	{"watched", func(p, n int) (Ear, bool) {
+		return Ear{Port: Port(p), From: [MaxFrom]Port{Port(p ^ 1)}, N: 1, Watch: watchPlan}, true
+	}},
 	{"everything", func(p, n int) (Ear, bool) {
-		return Ear{Port: Port(p), From: [MaxFrom]Port{Port(p ^ 1), Port(p ^ 2), Port(p ^ 3)}, N: 3, Tone: dialTone, Clip: clip, Digits: true}, true
+		return Ear{Port: Port(p), From: [MaxFrom]Port{Port(p ^ 1), Port(p ^ 2), Port(p ^ 3)}, N: 3, Tone: dialTone, Clip: clip, Digits: true, Watch: watchPlan}, true
 	}},
 }
 
 var (
-	dialTone = steady(-13, 350, 440)
-	clip     = &Clip{Samples: make([]int16, 1<<16)}
+	dialTone  = steady(-13, 350, 440)
+	watchPlan = compiled(nil)
+	clip      = &Clip{Samples: make([]int16, 1<<16)}
 )
 
 // playing makes an engine of n ports in a scene, with voices that change from frame to

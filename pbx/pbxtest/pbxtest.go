@@ -115,9 +115,10 @@ func Name(i int) string {
 	return strconv.Itoa(120 + i - 9)
 }
 
-// Plan gives the plan of the scene: users by Name on FXS 1, FXS 2 …
+// Plan gives the plan of the scene: users by Name on FXS 1, FXS 2 …, lines on FXO 1 …, and
+// 0 for outside calls.
 func (s *Scene) Plan() plan.Plan {
-	p := plan.Plan{Office: "Test", Country: s.Country, RingSeconds: s.Ring}
+	p := plan.Plan{Office: "Test", Country: s.Country, RingSeconds: s.Ring, OutsidePrefix: "0"}
 	taken := map[string]bool{}
 	for _, l := range s.Ports {
 		for _, label := range l[1:] {
@@ -227,7 +228,7 @@ func Start(t testing.TB, s Scene) *Office {
 	o.Engine = media.New(o.Board, len(o.Board.Ports()))
 	ctx, stop := context.WithCancel(context.Background())
 	o.stop = stop
-	cfg := pbx.Config{Ports: o.Board.Ports(), Events: o.Board.Events(), Signal: o.Board.Signal, Digits: o.Engine.Digits(), Publish: o.Engine.Publish, Journal: o.Records, Log: log}
+	cfg := pbx.Config{Ports: o.Board.Ports(), Events: o.Board.Events(), Signal: o.Board.Signal, Digits: o.Engine.Digits(), Heard: o.Engine.Heard(), Publish: o.Engine.Publish, Journal: o.Records, Log: log}
 	if len(s.SIP) > 0 {
 		o.network(t, &cfg, n, s.Saved, log)
 		o.done.Go(func() {

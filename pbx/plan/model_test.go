@@ -1,10 +1,13 @@
 package plan
 
 import (
+	"fmt"
 	"math/rand/v2"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"sotto/pbx/country"
 )
@@ -35,6 +38,24 @@ func randomPlan(r *rand.Rand) Plan {
 			p.Users = p.Users[:len(p.Users)-1]
 		}
 	}
+	for i := range r.IntN(3) {
+		p.Lines = append(p.Lines, Line{Name: fmt.Sprint("L", i), Port: fmt.Sprint("FXO ", i+1)})
+	}
+	for i := range r.IntN(6) {
+		x := Rule{Name: fmt.Sprint("R", i), Prefix: number(0, 4), Forbid: r.IntN(4) == 0}
+		if !x.Forbid {
+			x.Digits, x.Strip, x.Prepend = r.IntN(8), r.IntN(3), number(0, 2)
+			for j := range p.Lines {
+				if r.IntN(2) == 0 {
+					x.Lines = append(x.Lines, fmt.Sprint("L", j))
+				}
+			}
+		}
+		p.Rules = append(p.Rules, x)
+		if p.Validate() != nil {
+			p.Rules = p.Rules[:len(p.Rules)-1]
+		}
+	}
 	return p
 }
 
@@ -61,8 +82,41 @@ func checkPlan(t *testing.T, p Plan, digits string) {
 		if got, want := show(n.Route(digits[:i])), show(slowRoute(n, digits[:i])); got != want {
 			t.Fatalf("%+v: %q is %s, want %s", p, digits[:i], got, want)
 		}
+		if r := n.Route(digits[:i]); (r.Wait > 0) != (r.More || r.Kind == Incomplete) {
+			t.Fatalf("%+v: %q: waits %v, %s", p, digits[:i], r.Wait, show(r))
+		}
+	}
+	checkExplained(t, n, digits)
+}
+
+// checkExplained holds an explanation against what a telephone that dials so meets.
+func checkExplained(t *testing.T, n *Numbering, typed string) {
+	keys, net := &User{Ext: "k", Ports: []string{"FXS 1"}}, &User{Ext: "n", SIP: true}
+	for _, from := range []*User{nil, keys, net} {
+		x := n.Explain(from, typed)
+		if len(x.Steps) == 0 {
+			t.Fatalf("%+v: %q is explained without a word", n.Plan, typed)
+		}
+		for _, s := range x.Steps {
+			if !strings.HasSuffix(s.Text, ".") || strings.Contains(s.Text, "%!") || !utf8.ValidString(s.Text) {
+				t.Fatalf("%+v: %q: step %q", n.Plan, typed, s.Text)
+			}
+		}
+		want := Route{Kind: Unobtainable}
+		if d := Digits(typed); badDialled(typed) != "" {
+		} else if strings.HasPrefix(d, "+") || from == net {
+			want = n.Route(d)
+			want.More = false
+		} else {
+			want, _ = dial(n, d)
+		}
+		if got, want := show(x.Route), show(want); got != want {
+			t.Fatalf("%+v: %q is explained as %s, want %s", n.Plan, typed, got, want)
+		}
 	}
 }
+
+var upTo32 = regexp.MustCompile(`^[0-9]{0,32}$`)
 
 // slowRoute is the model: it looks at everything in turn.
 func slowRoute(n *Numbering, digits string) Route {
@@ -71,27 +125,104 @@ func slowRoute(n *Numbering, digits string) Route {
 		digits = digits[:len(digits)-1]
 	}
 	sent := slowEmergency(n)
+	if strings.Index(digits, "+") == 0 {
+		return slowPlus(n, digits[1:], sent)
+	}
 	var r Route
-	longer := false
+	longer, begun := false, false // by something that is complete before
 	for i := range n.Plan.Users {
 		u := &n.Plan.Users[i]
-		if string(u.Ext) == digits {
+		x := string(u.Ext)
+		if x == digits {
 			r.User = u
 		}
-		longer = longer || len(u.Ext) > len(digits) && string(u.Ext[:len(digits)]) == digits
+		longer = longer || strings.Index(x, digits) == 0 && x != digits
+		begun = begun || strings.Index(digits, x) == 0 && x != digits
 	}
-	for d := range sent {
-		longer = longer || len(d) > len(digits) && d[:len(digits)] == digits
+	for d, e := range sent {
+		longer = longer || strings.Index(d, digits) == 0 && d != digits
+		begun = begun || !e.weak && strings.Index(digits, d) == 0 && d != digits
 	}
+	number := strings.TrimPrefix(digits, n.Plan.OutsidePrefix)
+	outside := len(n.Plan.Lines) > 0 && !begun && digits != "" && upTo32.MatchString(number) &&
+		n.Plan.OutsidePrefix+number == digits
 	switch e := sent[digits]; {
-	case e != "":
-		return Route{Kind: ToEmergency, Dial: e}
+	case e.dial != "":
+		return Route{Kind: ToEmergency, Dial: e.dial, More: e.weak && outside && !ended}
 	case r.User != nil:
 		r.Kind, r.More = ToUser, longer && !ended
 	case longer && !ended:
 		r.Kind = Incomplete
+	case outside:
+		return slowOutside(n, number, ended)
 	default:
 		r.Kind = Unobtainable
+	}
+	return r
+}
+
+// slowPlus is the model for what stands behind a +.
+func slowPlus(n *Numbering, d string, sent map[string]urgent) Route {
+	land := n.Country.Dialling
+	own, home := strings.CutPrefix(d, land.CountryCode)
+	if land.CountryCode == "" {
+		home = false
+	}
+	if e := sent[d]; e.dial != "" {
+		return Route{Kind: ToEmergency, Dial: e.dial}
+	}
+	if e := sent[own]; home && e.dial != "" {
+		return Route{Kind: ToEmergency, Dial: e.dial}
+	}
+	if len(n.Plan.Lines) == 0 || d == "" || !upTo32.MatchString(d) || home && own == "" {
+		return Route{Kind: Unobtainable}
+	}
+	return slowOutside(n, land.International+d, true)
+}
+
+// slowOutside is the model for an outside number.
+func slowOutside(n *Numbering, number string, ended bool) Route {
+	land := n.Country.Dialling
+	if abroad := land.International + land.CountryCode; land.CountryCode != "" && strings.Index(number, abroad) == 0 && number != abroad {
+		number = land.National + strings.TrimPrefix(number[len(abroad):], land.National)
+	}
+	rules := slices.Clone(n.Plan.Rules)
+	slices.SortStableFunc(rules, func(a, b Rule) int { return len(b.Prefix) - len(a.Prefix) })
+	longer := false
+	r := Route{Kind: ToOutside, Dial: number}
+	digits := 0
+	lines := []string{}
+	for _, l := range n.Plan.Lines {
+		lines = append(lines, l.Name)
+	}
+	for i := range rules {
+		x := &rules[i]
+		if len(x.Prefix) > len(number) && x.Prefix[:len(number)] == number {
+			longer = true
+		}
+		if r.Rule != nil || strings.Index(number, x.Prefix) != 0 {
+			continue
+		}
+		r.Rule, digits = x, x.Digits
+		if x.Forbid {
+			r.Kind, r.Dial, lines = Forbidden, "", nil
+		} else if r.Dial = x.Prepend + number[x.Strip:]; x.Lines != nil {
+			lines = x.Lines
+		}
+	}
+	complete := len(number) >= 32 || digits > 0 && len(number) >= digits || r.Kind == Forbidden
+	r.More = !ended && (!complete || longer && len(number) < 32)
+	for _, name := range lines {
+		r.Lines = append(r.Lines, &Line{Name: name})
+	}
+	switch {
+	case number == "", r.Kind == ToOutside && r.Dial == "":
+		if r.More || number == "" && !ended {
+			return Route{Kind: Incomplete}
+		}
+		return Route{Kind: Unobtainable}
+	case len(r.Dial) > 32:
+		return Route{Kind: Unobtainable}
 	}
 	return r
 }
@@ -100,11 +231,12 @@ func slowRoute(n *Numbering, digits string) Route {
 // may be dialled: the country's and the office's own; these after the digit for outside
 // calls, where that hides none of the first; then those of elsewhere, either way, where
 // they are not the beginning of an extension or of one of these.
-func slowEmergency(n *Numbering) map[string]string {
-	sent := map[string]string{}
+func slowEmergency(n *Numbering) map[string]urgent {
+	sent := map[string]urgent{}
 	own := append(append([]string{}, n.Country.Emergency...), n.Plan.Emergency...)
+	abroad := n.Plan.OutsidePrefix + n.Country.Dialling.International
 	for _, e := range own {
-		sent[e] = e
+		sent[e] = urgent{e, strings.Index(abroad, e) == 0}
 	}
 	starts := func(short string) bool {
 		for d := range sent {
@@ -126,7 +258,7 @@ func slowEmergency(n *Numbering) map[string]string {
 		}
 	}
 	for d, e := range after {
-		sent[d] = e
+		sent[d] = urgent{e, strings.Index(abroad, d) == 0}
 	}
 	tolerated := map[string]string{}
 	for _, e := range n.Country.Tolerated {
@@ -137,14 +269,14 @@ func slowEmergency(n *Numbering) map[string]string {
 		}
 	}
 	for d, e := range tolerated {
-		sent[d] = e
+		sent[d] = urgent{e, true}
 	}
 	if n.Plan.OutsidePrefix != "" {
 		return sent
 	}
 	inTheWay := func(d string) bool {
 		for i := 1; i < len(d); i++ {
-			if n.byExt[Ext(d[:i])] != nil || sent[d[:i]] != "" {
+			if n.byExt[Ext(d[:i])] != nil || sent[d[:i]].dial != "" {
 				return true
 			}
 		}
@@ -159,7 +291,7 @@ func slowEmergency(n *Numbering) map[string]string {
 		}
 	}
 	for d, e := range habit {
-		sent[d] = e
+		sent[d] = urgent{e, true}
 	}
 	return sent
 }
@@ -168,9 +300,12 @@ func TestRouteAgainstModel(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for range 3000 {
 		p := randomPlan(r)
-		digits := make([]byte, 6)
+		digits := make([]byte, 8)
 		for i := range digits {
-			digits[i] = "0129012901290129*#A"[r.IntN(19)]
+			digits[i] = "01290129012901290129*#A+"[r.IntN(24)]
+		}
+		if r.IntN(4) == 0 {
+			digits[0] = '+'
 		}
 		checkPlan(t, p, string(digits))
 	}
@@ -179,6 +314,8 @@ func TestRouteAgainstModel(t *testing.T) {
 func FuzzRoute(f *testing.F) {
 	f.Add(uint64(1), "911")
 	f.Add(uint64(7), "0112#")
+	f.Add(uint64(9), "+49112")
+	f.Add(uint64(11), "9 00 12")
 	f.Fuzz(func(t *testing.T, seed uint64, digits string) {
 		checkPlan(t, randomPlan(rand.New(rand.NewPCG(seed, 0))), digits[:min(len(digits), 40)])
 	})

@@ -51,16 +51,16 @@ type Line struct {
 }
 
 // Rule says what becomes of outside numbers that begin in a certain way. Of several rules
-// that match, the one with the longest Prefix counts; of equals the first. Without any
-// rule every outside number goes out on any line.
+// that match, the one with the longest Prefix counts; no two have the same. What no rule
+// matches goes out as dialled, on any line. Emergency numbers know no rules.
 type Rule struct {
 	Name    string   `json:"name"`              // for people: "Mobile phones"
 	Prefix  string   `json:"prefix,omitempty"`  // digits that the number begins with, after the digit for outside calls; empty: all
-	Digits  int      `json:"digits,omitempty"`  // the number is complete with so many; 0: when the caller pauses
-	Strip   int      `json:"strip,omitempty"`   // leading digits not sent to the exchange
+	Digits  int      `json:"digits,omitempty"`  // the number is complete with so many, 32 at most; 0: when the caller pauses
+	Strip   int      `json:"strip,omitempty"`   // leading digits not sent to the exchange, no more than Prefix has
 	Prepend string   `json:"prepend,omitempty"` // digits sent before the rest
 	Lines   []string `json:"lines,omitempty"`   // names of the lines to try, in this order; none named: all, as the plan lists them
-	Forbid  bool     `json:"forbid,omitempty"`  // such numbers are not called
+	Forbid  bool     `json:"forbid,omitempty"`  // such numbers are not called; nothing else but name and prefix is given then
 }
 
 // Clone gives a copy that shares nothing with p.

@@ -3,7 +3,6 @@ package plan
 import (
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -23,8 +22,16 @@ type Numbering struct {
 
 	byExt     map[Ext]*User
 	byID      map[UserID]*User
-	emergency map[string]string // as dialled, to what goes to the exchange
-	all       []string          // everything that can be dialled, sorted
+	emergency map[string]urgent // as dialled
+	all       []string          // extensions and emergency numbers as dialled, sorted
+	rules     []rule            // as the plan has them
+	lines     []*Line           // as the plan has them
+}
+
+// urgent is an emergency number as somebody may dial it.
+type urgent struct {
+	dial string // what goes to the exchange
+	weak bool   // an outside number may begin so
 }
 
 // Compile validates p and makes its numbering. The error is Problems.
@@ -34,7 +41,7 @@ func Compile(p Plan) (*Numbering, error) {
 	}
 	land, _ := country.Lookup(p.Country)
 	n := &Numbering{Plan: p.Clone(), Country: land, Ring: DefaultRing,
-		byExt: map[Ext]*User{}, byID: map[UserID]*User{}, emergency: map[string]string{}}
+		byExt: map[Ext]*User{}, byID: map[UserID]*User{}, emergency: map[string]urgent{}}
 	if p.RingSeconds > 0 {
 		n.Ring = time.Duration(p.RingSeconds) * time.Second
 	}
@@ -47,10 +54,9 @@ func Compile(p Plan) (*Numbering, error) {
 		n.all = append(n.all, string(u.Ext))
 	}
 	n.addEmergency()
-	for e := range n.emergency {
-		n.all = append(n.all, e)
-	}
+	n.all = slices.AppendSeq(n.all, maps.Keys(n.emergency))
 	slices.Sort(n.all)
+	n.addRules()
 	return n, nil
 }
 
@@ -59,9 +65,9 @@ func Compile(p Plan) (*Numbering, error) {
 // in no other number's way.
 var habits = [...]string{"0", "9"}
 
-// Urgent tells whether an emergency number begins with digits: whoever dials it gets
-// more time.
-func (n *Numbering) Urgent(digits string) bool {
+// beginsEmergency tells whether an emergency number begins with digits: whoever dials it
+// gets more time.
+func (n *Numbering) beginsEmergency(digits string) bool {
 	for e := range n.emergency {
 		if strings.HasPrefix(e, digits) {
 			return true
@@ -73,7 +79,9 @@ func (n *Numbering) Urgent(digits string) bool {
 // addEmergency fills n.emergency; n.all holds the extensions. A person in distress dials
 // as on every other day, so each number counts with the digit for outside calls, too,
 // unless a number without it begins so. Those of elsewhere are tolerated where they
-// are in nobody's way: with 9 for outside calls, 911 would cut 9 112 short.
+// are in nobody's way: with 9 for outside calls, 911 would cut 9 112 short. Outside
+// numbers may begin like those of elsewhere and of habit, in Paris with 0 15: see
+// [Numbering.Route].
 func (n *Numbering) addEmergency() {
 	own := slices.Concat(n.Country.Emergency, n.Plan.Emergency)
 	begins := func(s string, list []string) bool {
@@ -83,16 +91,16 @@ func (n *Numbering) addEmergency() {
 		return slices.ContainsFunc(list, func(s string) bool { return strings.HasPrefix(s, by) })
 	}
 	for _, e := range own {
-		n.emergency[e] = e
+		n.emergency[e] = urgent{e, n.beginsAbroad(e)}
 		if d := n.Plan.OutsidePrefix + e; !begun(d, own) {
-			n.emergency[d] = e
+			n.emergency[d] = urgent{e, n.beginsAbroad(d)}
 		}
 	}
 	taken := slices.Concat(n.all, slices.Collect(maps.Keys(n.emergency)))
 	for _, e := range n.Country.Tolerated {
 		for _, d := range []string{e, n.Plan.OutsidePrefix + e} {
 			if !begun(d, taken) {
-				n.emergency[d] = e
+				n.emergency[d] = urgent{e, true}
 			}
 		}
 	}
@@ -101,7 +109,7 @@ func (n *Numbering) addEmergency() {
 		for _, e := range own {
 			for _, p := range habits {
 				if d := p + e; !begun(d, taken) && !begins(d, taken) {
-					n.emergency[d] = e
+					n.emergency[d] = urgent{e, true}
 				}
 			}
 		}
@@ -115,11 +123,14 @@ func (n *Numbering) User(id UserID) *User { return n.byID[id] }
 // nothing of emergency numbers: it is for who names an extension, not for who dials.
 func (n *Numbering) ByExt(x Ext) *User { return n.byExt[x] }
 
+// forTheEye is what stands between digits for the eye alone.
+const forTheEye = " .-/()"
+
 // Digits takes out of a number what is only for the eye: spaces, dots, dashes, slashes and
 // brackets, as telephones with a book send them.
 func Digits(number string) string {
 	return strings.Map(func(r rune) rune {
-		if strings.ContainsRune(" .-/()", r) {
+		if strings.ContainsRune(forTheEye, r) {
 			return -1
 		}
 		return r
@@ -142,34 +153,88 @@ const (
 	Unobtainable             // nothing begins like this
 )
 
+var kinds = [...]string{"incomplete", "extension", "emergency call", "outside call", "forbidden", "unobtainable"}
+
+// String gives the kind as people call it.
+func (k Kind) String() string {
+	if int(k) < len(kinds) {
+		return kinds[k]
+	}
+	return "unknown kind"
+}
+
 // Route is the meaning of dialled digits.
 type Route struct {
 	Kind Kind
-	More bool   // ToUser: something longer begins with these digits, so wait a little
-	User *User  // ToUser
-	Dial string // ToEmergency, ToOutside: what goes to the exchange, without the digit for outside calls
 
-	// ToOutside: Number is what was dialled without the digit for outside calls: what
-	// records show. Lines are the lines to try, in this order. Forbidden: Number, and Rule.
+	// More: the digits mean something as they are, and would mean something else with a
+	// further one, so wait for it a little. At the end of the wait Kind holds.
+	More bool
+	// Wait is how long to wait for a further digit, longer where an emergency number
+	// begins so; 0: act on Kind at once. It is not 0 just when Kind is Incomplete or More
+	// is set. A telephone that sends the whole number at once waits for nothing.
+	Wait time.Duration
+	// DialTone: just the digit for outside calls has been dialled and Kind is Incomplete:
+	// dial tone may sound again.
+	DialTone bool
+
+	User *User  // ToUser
+	Dial string // ToEmergency, ToOutside: what goes to the exchange, 1 to 32 digits, without the digit for outside calls
+
+	// ToOutside, Forbidden: Number is what was dialled without the digit for outside calls,
+	// 1 to 32 digits: what records show, and what rules look at. It is the number as it is
+	// dialled from here: +44… in Germany is 0044…, and +49 30… or 0049 30… is 030….
 	Number string
-	Lines  []*Line
-	Rule   *Rule // the rule that decided, nil for none
+	Lines  []*Line // ToOutside: the lines to try, in this order, at least one; shared, not to be changed
+	Rule   *Rule   // ToOutside, Forbidden: the rule that decided, nil for none; shared, not to be changed
 }
 
-// Route tells what digits mean, and is asked anew with each that is dialled. Emergency
-// numbers are looked at before everything else and are complete at once. A trailing #
-// ends the number.
+// Route tells what digits mean, and is asked anew with each that is dialled. It looks at
+//
+//  1. emergency numbers: they are complete at once, and no rule is asked. Those with which
+//     an outside number may begin have More set, so that it can be dialled on; at the end
+//     of the wait it is an emergency. That is what only visitors or habit dial, as 911 in
+//     Germany, and 000 in Australia with 0 for outside calls, where 0 0011 is abroad;
+//  2. extensions;
+//  3. outside numbers, if the plan has lines: what stands behind the digit for outside
+//     calls, or, in an office without one, whatever begins with no extension and is the
+//     beginning of none. The rule with the longest prefix counts. More is set until the
+//     number is complete: it has the digits that its rule says, or 32, or # ends it.
+//     Forbidden is told as soon as no other digit can change it, with More before that.
+//     What is the beginning of an emergency number is Incomplete, and not sent out.
+//
+// A trailing # ends the number: then nothing is waited for. A number that begins with +
+// (ITU-T E.164) comes from a telephone that sends it whole; it is an outside number
+// whatever the digit for outside calls. Whoever has the whole number places what Route
+// gives, also with More set. Anything but digits is Unobtainable. Route never fails, takes
+// text of any length, and allocates only for a rule that puts digits before the number and
+// for a number written with a country code.
 func (n *Numbering) Route(digits string) Route {
 	digits, ended := strings.CutSuffix(digits, "#")
+	if whole, ok := strings.CutPrefix(digits, "+"); ok {
+		return n.routePlus(whole)
+	}
+	t := &n.Country.Timers
 	if e, ok := n.emergency[digits]; ok {
-		return Route{Kind: ToEmergency, Dial: e}
+		r := Route{Kind: ToEmergency, Dial: e.dial}
+		if _, outside := n.outside(digits); outside && e.weak && !ended {
+			r.More, r.Wait = true, t.Match
+		}
+		return r
 	}
 	more := !ended && n.more(digits)
+	number, outside := n.outside(digits)
 	switch u := n.byExt[Ext(digits)]; {
+	case u != nil && more:
+		return Route{Kind: ToUser, User: u, More: true, Wait: t.Match}
 	case u != nil:
-		return Route{Kind: ToUser, User: u, More: more}
+		return Route{Kind: ToUser, User: u}
+	case more && n.beginsEmergency(digits): // nobody is hurried who may be calling for help
+		return Route{Kind: Incomplete, Wait: t.FirstDigit, DialTone: outside && number == ""}
 	case more:
-		return Route{Kind: Incomplete}
+		return Route{Kind: Incomplete, Wait: t.InterDigit}
+	case outside:
+		return n.routeOutside(number, ended)
 	}
 	return Route{Kind: Unobtainable}
 }
@@ -181,22 +246,4 @@ func (n *Numbering) more(digits string) bool {
 		i++ // nothing stands twice, and what is longer comes next
 	}
 	return i < len(n.all) && strings.HasPrefix(n.all[i], digits)
-}
-
-// Lifeline gives what of the plan is needed to make calls: ports, extensions, country
-// and emergency numbers, and nothing that names a person: users have made-up ids and
-// their extension for a name, lines the label of their port. Telephones on the network
-// are no part of it, because what they log in with is a secret; their users stay, with no
-// telephone, so that all digits mean what they always did. It is built up and not cut down:
-// a field that is added to a plan is left out until someone thinks of it.
-func (p *Plan) Lifeline() Plan {
-	c := p.Clone()
-	l := Plan{Office: "Sotto", Country: c.Country, Emergency: c.Emergency, OutsidePrefix: c.OutsidePrefix, RingSeconds: c.RingSeconds}
-	for i, u := range c.Users {
-		l.Users = append(l.Users, User{ID: UserID("lifeline-" + strconv.Itoa(i+1)), Name: string(u.Ext), Ext: u.Ext, Ports: u.Ports, ReverseOnAnswer: u.ReverseOnAnswer})
-	}
-	for _, x := range c.Lines {
-		l.Lines = append(l.Lines, Line{Name: x.Port, Port: x.Port})
-	}
-	return l
 }

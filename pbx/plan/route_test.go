@@ -23,14 +23,21 @@ func compile(t testing.TB, p Plan) *Numbering {
 
 // show gives a route in words.
 func show(r Route) string {
-	s := [...]string{"incomplete", "user", "emergency", "unobtainable"}[r.Kind]
+	s := [...]string{"incomplete", "user", "emergency", "outside", "forbidden", "unobtainable"}[r.Kind]
 	if r.User != nil {
 		s += " " + string(r.User.Ext)
 	}
 	if r.More {
 		s += " or more"
 	}
-	return strings.TrimSpace(s + " " + r.Dial)
+	s = strings.TrimSpace(s + " " + r.Dial)
+	if r.Rule != nil {
+		s += " by " + r.Rule.Name
+	}
+	for i, x := range r.Lines {
+		s += [...]string{" on ", ", "}[min(i, 1)] + x.Name
+	}
+	return s
 }
 
 func TestRoute(t *testing.T) {
@@ -63,7 +70,7 @@ func dial(n *Numbering, digits string) (Route, string) {
 	var r Route
 	for i := range len(digits) {
 		r = n.Route(digits[:i+1])
-		if r.Kind != Incomplete && !(r.Kind == ToUser && r.More) {
+		if r.Wait == 0 {
 			return r, digits[:i+1]
 		}
 	}
@@ -191,7 +198,18 @@ func TestLifelineHoldsNoName(t *testing.T) {
 	p.Emergency = []string{"19222"}
 	p.Users[0].SIP, p.Users[1].SIP = true, true // the second has no port
 	p.Office, p.Users[0].Name, p.Users[1].Name, p.Lines[0].Name = "Praxis Secret", "Anna Secret", "Boris Secret", "Amt Secret"
+	p.Lines[0].Rings, p.Lines[0].Reversal, p.Lines[1].Pulse, p.Lines[1].Break = []Ext{"202"}, true, true, 300
+	p.Rules = []Rule{
+		{Name: "Secret rule", Prefix: "00", Lines: []string{"Amt 2", "Amt Secret"}},
+		{Name: "Secret town", Prefix: "3", Digits: 5, Strip: 1, Prepend: "030"}, {Name: "Secret forbidden", Prefix: "09", Forbid: true},
+	}
 	l := p.Lifeline()
+	if l.Users[0].Name != "201" || !reflect.DeepEqual(l.Lines, []Line{{Name: "FXO 1", Port: "FXO 1", Rings: []Ext{"202"}, Reversal: true}, {Name: "FXO 2", Port: "FXO 2", Pulse: true, Break: 300}}) {
+		t.Errorf("lines %+v", l.Lines)
+	}
+	if !reflect.DeepEqual(l.Rules, []Rule{{Name: "rule 1", Prefix: "00", Lines: []string{"FXO 2", "FXO 1"}}, {Name: "rule 2", Prefix: "3", Digits: 5, Strip: 1, Prepend: "030"}, {Name: "rule 3", Prefix: "09", Forbid: true}}) {
+		t.Errorf("rules %+v", l.Rules)
+	}
 	b, err := json.Marshal(l)
 	if err != nil || strings.Contains(string(b), "Secret") {
 		t.Errorf("%s, %v", b, err)
@@ -203,9 +221,16 @@ func TestLifelineHoldsNoName(t *testing.T) {
 		t.Errorf("the lifeline of a lifeline is %+v", again)
 	}
 	want, got := compile(t, p), compile(t, l)
-	for _, digits := range []string{"201", "202", "112", "0112", "19222", "203"} {
-		if a, b := show(want.Route(digits)), show(got.Route(digits)); a != b {
-			t.Errorf("%s is %s, by the lifeline %s", digits, a, b)
+	for _, digits := range []string{"201", "202", "112", "0112", "19222", "203", "00044", "03123", "031234", "009", "05"} {
+		a, b := want.Route(digits), got.Route(digits)
+		ports := func(r Route) (s []string) {
+			for _, x := range r.Lines {
+				s = append(s, x.Port)
+			}
+			return s
+		}
+		if a.Kind != b.Kind || a.Dial != b.Dial || a.Wait != b.Wait || !slices.Equal(ports(a), ports(b)) {
+			t.Errorf("%s is %s, by the lifeline %s", digits, show(a), show(b))
 		}
 	}
 	if u := got.ByExt("202"); u == nil || len(u.Ports) != 0 || u.SIP || got.ByExt("201").SIP {
@@ -214,9 +239,9 @@ func TestLifelineHoldsNoName(t *testing.T) {
 	if got.Plan.Users[0].ID == "a" || got.Plan.Users[0].ID == "" || got.Plan.Users[0].Ports[1] != "FXS 2" || got.Plan.Lines[1].Port != "FXO 2" {
 		t.Error("an id is that of the plan, or a port is lost")
 	}
-	l.Users[0].Ports[0] = "x"
-	if p.Users[0].Ports[0] == "x" {
-		t.Error("the lifeline shares ports with the plan")
+	l.Users[0].Ports[0], l.Lines[0].Rings[0], l.Rules[0].Lines[0] = "x", "x", "x"
+	if p.Users[0].Ports[0] == "x" || p.Lines[0].Rings[0] == "x" || p.Rules[0].Lines[0] != "Amt 2" {
+		t.Error("the lifeline shares lists with the plan")
 	}
 }
 

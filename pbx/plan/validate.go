@@ -16,6 +16,7 @@ const (
 	MaxName      = 64 // characters of a name
 	MaxExt       = 8  // digits of an extension or an emergency number
 	MaxEmergency = 32 // numbers beside the country's
+	MaxRules     = 200
 )
 
 // Validate gives nil or Problems: everything that is wrong, without lines.
@@ -32,10 +33,13 @@ type check struct {
 	found     Problems
 	emergency []string          // every number of an emergency, own and the country's
 	ports     map[string]string // by label: the path that has it
+	exts      map[Ext]int       // extensions that are well formed: whose
+	lineNames map[string]int
+	abroad    string // digits dialled before the number of another country
 }
 
 func (p *Plan) problems() Problems {
-	c := &check{Plan: p, ports: map[string]string{}}
+	c := &check{Plan: p, ports: map[string]string{}, exts: map[Ext]int{}, lineNames: map[string]int{}}
 	c.text(p.Office, "office")
 	land, ok := country.Lookup(p.Country)
 	if !ok {
@@ -49,10 +53,12 @@ func (p *Plan) problems() Problems {
 	}
 	if ok {
 		c.emergency = append(c.emergency, land.Emergency...)
+		c.abroad = land.Dialling.International
 	}
 	c.ownEmergency()
 	c.users()
 	c.lines()
+	c.rules()
 	return c.found
 }
 
@@ -90,7 +96,6 @@ func (c *check) users() {
 	if len(c.Users) > MaxUsers {
 		c.add(fmt.Sprintf("has more than %d users", MaxUsers), "users")
 	}
-	exts := map[Ext]int{}
 	ids := map[UserID]int{}
 	for i := range c.Users[:min(len(c.Users), MaxUsers)] {
 		u := &c.Users[i]
@@ -104,10 +109,10 @@ func (c *check) users() {
 		}
 		if bad := c.badExt(u.Ext); bad != "" {
 			c.add(bad, "%s.ext", at)
-		} else if k, twice := exts[u.Ext]; twice {
+		} else if k, twice := c.exts[u.Ext]; twice {
 			c.add(fmt.Sprintf("is also the extension of users[%d]", k), "%s.ext", at)
 		} else {
-			exts[u.Ext] = i
+			c.exts[u.Ext] = i
 		}
 		for j, label := range u.Ports {
 			c.port(label, fmt.Sprintf("%s.ports[%d]", at, j))
@@ -141,17 +146,32 @@ func (c *check) lines() {
 	if len(c.Lines) > MaxLines {
 		c.add(fmt.Sprintf("has more than %d lines", MaxLines), "lines")
 	}
-	names := map[string]int{}
 	for i := range c.Lines[:min(len(c.Lines), MaxLines)] {
 		x := &c.Lines[i]
 		at := fmt.Sprintf("lines[%d]", i)
 		if c.text(x.Name, at+".name") {
-			if k, twice := names[x.Name]; twice {
+			if k, twice := c.lineNames[x.Name]; twice {
 				c.add(fmt.Sprintf("is also the name of lines[%d]", k), "%s.name", at)
+			} else {
+				c.lineNames[x.Name] = i
 			}
-			names[x.Name] = i
 		}
 		c.port(x.Port, at+".port")
+		if x.Break != 0 && (x.Break < 80 || x.Break > 600) {
+			c.add("must be from 80 to 600, or left out", "%s.break", at)
+		}
+		if len(x.Rings) > MaxUsers {
+			c.add(fmt.Sprintf("has more than %d extensions", MaxUsers), "%s.rings", at)
+		}
+		listed := map[Ext]bool{}
+		for j, e := range x.Rings[:min(len(x.Rings), MaxUsers)] {
+			if _, known := c.exts[e]; !known {
+				c.add("is not the extension of a user", "%s.rings[%d]", at, j)
+			} else if listed[e] {
+				c.add("stands in this list already", "%s.rings[%d]", at, j)
+			}
+			listed[e] = true
+		}
 	}
 }
 

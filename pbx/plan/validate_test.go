@@ -20,13 +20,18 @@ func office() Plan {
 // TestValidate changes one thing at a time: exactly that is told.
 func TestValidate(t *testing.T) {
 	const (
-		missing   = "is missing or empty"
-		space     = "begins or ends with a space"
-		control   = "holds a control character, which cannot be seen"
-		long      = "is longer than 64 characters"
-		ext       = "must be 1 to 8 digits and nothing else"
-		emergency = "is an emergency number or begins with one, so it could never be reached"
-		beginning = "is the beginning of an emergency number: who dials that slowly would reach this extension instead"
+		missing    = "is missing or empty"
+		space      = "begins or ends with a space"
+		control    = "holds a control character, which cannot be seen"
+		long       = "is longer than 64 characters"
+		ext        = "must be 1 to 8 digits and nothing else"
+		emergency  = "is an emergency number or begins with one, so it could never be reached"
+		beginning  = "is the beginning of an emergency number: who dials that slowly would reach this extension instead"
+		help       = "is an emergency number or begins with one, which no rule can change"
+		listed     = "stands in this list already"
+		lineBreak  = "must be from 80 to 600, or left out"
+		ruleDigits = "must be digits and nothing else, 32 at most"
+		useless    = "has no meaning in a rule that forbids: leave it out"
 	)
 	codes := "must be a country code: one of " + strings.Join(country.Codes(), ", ")
 	for _, c := range []struct {
@@ -112,6 +117,62 @@ func TestValidate(t *testing.T) {
 		{func(p *Plan) { p.Users = users(1001) }, "users", "has more than 1000 users"},
 		{func(p *Plan) { p.Lines = lines(64) }, "", ""},
 		{func(p *Plan) { p.Lines = lines(65) }, "lines", "has more than 64 lines"},
+		{func(p *Plan) { p.Lines[0].Rings = []Ext{"201", "202"} }, "", ""},
+		{func(p *Plan) { p.Lines[0].Rings = []Ext{"201", "203"} }, "lines[0].rings[1]", "is not the extension of a user"},
+		{func(p *Plan) { p.Lines[0].Rings = []Ext{""} }, "lines[0].rings[0]", "is not the extension of a user"},
+		{func(p *Plan) { p.Lines[0].Rings = []Ext{"201", "201"} }, "lines[0].rings[1]", listed},
+		{func(p *Plan) {
+			p.Users, p.Lines[0].Rings = users(1000), append(exts(1000), "1")
+		}, "lines[0].rings", "has more than 1000 extensions"},
+		{func(p *Plan) { p.Lines[1].Break = 80 }, "", ""},
+		{func(p *Plan) { p.Lines[1].Break = 600 }, "", ""},
+		{func(p *Plan) { p.Lines[1].Break = 79 }, "lines[1].break", lineBreak},
+		{func(p *Plan) { p.Lines[1].Break = 601 }, "lines[1].break", lineBreak},
+		{func(p *Plan) { p.Lines[1].Break = -80 }, "lines[1].break", lineBreak},
+
+		{func(p *Plan) { p.Rules = ruled().Rules }, "", ""},
+		{func(p *Plan) { p.Rules = manyRules(200) }, "", ""},
+		{func(p *Plan) { p.Rules = manyRules(201) }, "rules", "has more than 200 rules"},
+		{rules(Rule{}), "rules[0].name", missing},
+		{rules(Rule{Name: "a\nb"}), "rules[0].name", control},
+		{rules(Rule{Name: "A"}, Rule{Name: "A", Prefix: "1"}), "rules[1].name", "is also the name of rules[0]"},
+		{rules(Rule{Name: "A", Prefix: "0x"}), "rules[0].prefix", ruleDigits},
+		{rules(Rule{Name: "A", Prefix: "+49"}), "rules[0].prefix", ruleDigits},
+		{rules(Rule{Name: "A", Prefix: strings.Repeat("2", 32)}), "", ""},
+		{rules(Rule{Name: "A", Prefix: strings.Repeat("2", 33)}), "rules[0].prefix", ruleDigits},
+		{rules(Rule{Name: "A"}, Rule{Name: "B"}), "rules[1].prefix", "is also the prefix of rules[0], so this rule could never count"},
+		{rules(Rule{Name: "A", Prefix: "5"}, Rule{Name: "B", Prefix: "5", Forbid: true}), "rules[1].prefix", "is also the prefix of rules[0], so this rule could never count"},
+		{rules(Rule{Name: "A", Prefix: "112"}), "rules[0].prefix", help},
+		{rules(Rule{Name: "A", Prefix: "1105", Forbid: true}), "rules[0].prefix", help},
+		{rules(Rule{Name: "A", Prefix: "11"}), "", ""}, // for 113 and on
+		{rules(Rule{Name: "A", Prefix: "911"}), "", ""},
+		{rules(Rule{Name: "A", Prefix: "201"}), "", ""}, // the digit for outside calls keeps them apart
+		{func(p *Plan) { p.OutsidePrefix, p.Rules = "", []Rule{{Name: "A", Prefix: "201"}} }, "rules[0].prefix", "is the extension of users[0] or begins with it, so it could never be dialled"},
+		{func(p *Plan) { p.OutsidePrefix, p.Rules = "", []Rule{{Name: "A", Prefix: "2025"}} }, "rules[0].prefix", "is the extension of users[1] or begins with it, so it could never be dialled"},
+		{func(p *Plan) { p.OutsidePrefix, p.Rules = "", []Rule{{Name: "A", Prefix: "20"}} }, "", ""},
+		{func(p *Plan) { p.Country, p.OutsidePrefix, p.Rules = "US", "9", []Rule{{Name: "A", Prefix: "11"}} }, "rules[0].prefix", help},
+		{func(p *Plan) { p.Country, p.OutsidePrefix, p.Rules = "AU", "0", []Rule{{Name: "A", Prefix: "0011"}} }, "", ""},
+		{func(p *Plan) { p.Country, p.OutsidePrefix, p.Rules = "AU", "0", []Rule{{Name: "A", Prefix: "0005"}} }, "rules[0].prefix", help},
+		{rules(Rule{Name: "A", Digits: 32}), "", ""},
+		{rules(Rule{Name: "A", Digits: 33}), "rules[0].digits", "must be from 1 to 32, or left out"},
+		{rules(Rule{Name: "A", Digits: -1}), "rules[0].digits", "must be from 1 to 32, or left out"},
+		{rules(Rule{Name: "A", Prefix: "123", Digits: 3}), "", ""},
+		{rules(Rule{Name: "A", Prefix: "123", Digits: 2}), "rules[0].digits", "is less than the prefix has digits"},
+		{rules(Rule{Name: "A", Prefix: "123", Strip: 3}), "", ""},
+		{rules(Rule{Name: "A", Prefix: "123", Strip: 4}), "rules[0].strip", "is more than the prefix has digits: a rule takes away nothing else"},
+		{rules(Rule{Name: "A", Prefix: "123", Strip: -1}), "rules[0].strip", "must be the number of digits to take away, or left out"},
+		{rules(Rule{Name: "A", Prefix: "123", Strip: 3, Digits: 3}), "rules[0].strip", "takes away all digits, so nothing would be dialled"},
+		{rules(Rule{Name: "A", Prefix: "123", Strip: 3, Digits: 3, Prepend: "4"}), "", ""},
+		{rules(Rule{Name: "A", Prepend: "*31"}), "rules[0].prepend", ruleDigits},
+		{rules(Rule{Name: "A", Prepend: strings.Repeat("1", 33)}), "rules[0].prepend", ruleDigits},
+		{rules(Rule{Name: "A", Lines: []string{"Amt 2", "Amt 1"}}), "", ""},
+		{rules(Rule{Name: "A", Lines: []string{"Amt 1", "amt 2"}}), "rules[0].lines[1]", "is not the name of a line"},
+		{rules(Rule{Name: "A", Lines: []string{"Amt 1", "Amt 1"}}), "rules[0].lines[1]", listed},
+		{func(p *Plan) { p.Lines = lines(64); p.Rules = []Rule{{Name: "A", Lines: append(lineNames(64), "x")}} }, "rules[0].lines", "has more than 64 lines"},
+		{rules(Rule{Name: "A", Forbid: true, Digits: 3}), "rules[0].digits", useless},
+		{rules(Rule{Name: "A", Forbid: true, Strip: 3}), "rules[0].strip", useless},
+		{rules(Rule{Name: "A", Forbid: true, Prepend: "3"}), "rules[0].prepend", useless},
+		{rules(Rule{Name: "A", Forbid: true, Lines: []string{"Amt 1"}}), "rules[0].lines", useless},
 	} {
 		p := office()
 		c.change(&p)
@@ -132,6 +193,33 @@ func users(n int) []User {
 	l := make([]User, n)
 	for i := range l {
 		l[i] = User{ID: UserID(fmt.Sprint("u", i)), Name: "Person", Ext: Ext(fmt.Sprint(20000 + i))}
+	}
+	return l
+}
+
+func exts(n int) []Ext {
+	var l []Ext
+	for _, u := range users(n) {
+		l = append(l, u.Ext)
+	}
+	return l
+}
+
+// rules puts rules into a plan.
+func rules(l ...Rule) func(p *Plan) { return func(p *Plan) { p.Rules = l } }
+
+func manyRules(n int) []Rule {
+	l := make([]Rule, n)
+	for i := range l {
+		l[i] = Rule{Name: fmt.Sprint("Rule ", i), Prefix: fmt.Sprint(2000 + i)}
+	}
+	return l
+}
+
+func lineNames(n int) []string {
+	var l []string
+	for _, x := range lines(n) {
+		l = append(l, x.Name)
 	}
 	return l
 }

@@ -60,6 +60,7 @@ func Exchange(c *country.Country) exchange.Config {
 		Ringback:   exchangeTone(c.Tone(country.Ringback)),
 		Busy:       exchangeTone(c.Tone(country.Busy)),
 		Congestion: exchangeTone(c.Tone(country.Congestion)),
+		Pulses:     c.Pulse.Digits,
 		Ring:       exchange.Ringing{Hz: c.Station.Ringing.Hz, Vrms: c.Station.Ringing.Vrms, Cadence: c.Ring},
 	}
 }

@@ -175,3 +175,12 @@ func TestFlash(t *testing.T) {
 		}
 	}
 }
+
+// TestPulses: exchanges and telephones count pulses as the country does.
+func TestPulses(t *testing.T) {
+	each(t, func(t *testing.T, c *country.Country) {
+		if got := Exchange(c).Pulses; got != c.Pulse.Digits {
+			t.Errorf("the digits of pulses are %q, want %q", got, c.Pulse.Digits)
+		}
+	})
+}

@@ -21,5 +21,5 @@
 //
 // Goroutines: the SIP loop ([Server.Run]), one reader of the UDP socket, one that accepts
 // connections, two a connection (reader and writer), one that opens a connection as long
-// as that takes, and two an RTP session (package rtpport).
+// as that takes, and one for all RTP sessions (package rtpport).
 package sipline

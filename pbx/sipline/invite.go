@@ -98,10 +98,15 @@ const (
 	maxInvited = 4096 // users who are remembered
 )
 
+// forHelp tells whether an INVITE calls an emergency number.
+func (s *Server) forHelp(req *sip.Request) bool {
+	n := s.numbers.Load()
+	return n.Emergency(dialled(&req.Recipient, n))
+}
+
 // mayInvite tells whether a user may begin another call.
 func (s *Server) mayInvite(req *sip.Request, user plan.UserID) bool {
-	n := s.numbers.Load()
-	if s.cfg.Unlimited || n.Emergency(dialled(&req.Recipient, n)) {
+	if s.cfg.Unlimited || s.forHelp(req) {
 		return true
 	}
 	calls := 0

@@ -139,9 +139,9 @@ func New(cfg Config, n *plan.Numbering) *Server {
 	s := &Server{cfg: cfg, log: cfg.Log, seed: maphash.MakeSeed(), gate: auth.NewGate(now), limiter: edge.NewLimiter(cfg.Limits),
 		inbox: make(chan arrival, inboxSize), urgent: make(chan arrival, inboxSize), wake: make(chan struct{}, 1),
 		guard: auth.NewGuard(now), reg: registrar.New(registrar.Config{}),
-		txn:  txn.New(txn.Config{T1: cfg.T1}),
 		legs: map[string]*branch{}, servers: map[txn.Server]*branch{}, clients: map[txn.Client]clientOf{}, ports: map[media.Port]*call{},
 		locals: map[netip.Addr]netip.Addr{}, sources: map[plan.UserID][]knownKey{}, invites: map[plan.UserID]time.Time{}}
+	s.txn = txn.New(txn.Config{T1: cfg.T1, Urgent: s.forHelp})
 	s.known.init()
 	s.conns.init(s)
 	s.notes.log = cfg.Log

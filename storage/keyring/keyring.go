@@ -1,8 +1,8 @@
 // Package keyring holds all keys of the box: the box's own and one for each person the
 // box has met. Package storage is its only caller.
 //
-// A person is a [Subject]: a user of the office or an outside number, under an id made
-// at random that says nothing. The lookup from user id or number to subject is in the
+// A person is a [Subject]: a user of the office, an outside number or somebody who logs in
+// to the page, under an id made at random that says nothing. The lookup from user id or number to subject is in the
 // keyring and nowhere else, because a hash of a number is as good as the number.
 //
 //	root (key file, …)            keeps the epoch key
@@ -62,6 +62,7 @@ type Kind byte
 const (
 	User    Kind = 'U' // a user of the plan, known by user id
 	Outside Kind = 'N' // an outside party, known by number
+	Admin   Kind = 'A' // who logs in to the page, known by account id
 	box     Kind = 'B' // the box itself
 )
 

@@ -48,6 +48,40 @@ func (l *Line) Answer() {
 // Say changes what the far party says.
 func (l *Line) Say(v Voice) { l.command(func() { l.voice, l.voicePos = v, 0 }) }
 
+// Person gives the frame in which a person at the far end speaks: in each frame of a
+// call whose [Voice] is silent it is what the port hears. It is read within
+// [Line.Line], and belongs to the goroutine that calls that.
+func (l *Line) Person(mouth *board.Frame) { l.command(func() { l.mouth = mouth }) }
+
+// NoDialTone keeps a seized line silent until the first digit. Digits are taken all the
+// same, so that it shows whether the box dials into silence. Without it, dial tone comes
+// with the next frame.
+func (l *Line) NoDialTone(on bool) {
+	l.command(func() {
+		if l.mute = on; on && l.state == Dialtone {
+			l.enter(Seized)
+		}
+	})
+}
+
+// ReverseOnAnswer says whether the polarity turns when the called party answers, from
+// the next answer on.
+func (l *Line) ReverseOnAnswer(on bool) { l.command(func() { l.cfg.ReverseOnAnswer = on }) }
+
+// Wires tells how the wires of the line are: cut, and with another set off the hook.
+func (l *Line) Wires() (cut, other bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.cut, l.other
+}
+
+// Silenced tells whether the line has no dial tone.
+func (l *Line) Silenced() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.mute
+}
+
 // Send puts samples on the line once, whatever its state: data on hook.
 func (l *Line) Send(samples []int16) {
 	l.command(func() { l.data = append(l.data[:0:0], samples...) })
@@ -122,6 +156,15 @@ func (l *Line) Notes() []Note {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return append([]Note(nil), l.notes...)
+}
+
+// Take appends to into what happened since the last Take: the first 256 things of it.
+func (l *Line) Take(into []Note) []Note {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	into = append(into, l.fresh...)
+	l.fresh = l.fresh[:0]
+	return into
 }
 
 // Forget clears the notes.

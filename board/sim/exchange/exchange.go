@@ -55,6 +55,7 @@ type Config struct {
 	Ring        Ringing
 	NumberPause time.Duration // silence that ends a number; 0 is 3 s
 	ReleaseTime time.Duration // open loop that ends a call; 0 is 300 ms
+	Pulses      string        // the digit of one dial pulse, of two … of ten; "" is 1234567890
 
 	ReverseOnAnswer bool    // turn the polarity when the called party answers, and back at the end
 	EchoLoss        float64 // dB by which the port hears itself; 0 is no echo
@@ -145,6 +146,8 @@ type Line struct {
 	other     bool
 	breakTill time.Time
 
+	mute     bool         // no dial tone
+	mouth    *board.Frame // what a person at the far end says, where the call has no voice of its own
 	far      Far
 	voice    Voice
 	end      Ending
@@ -165,6 +168,7 @@ type Line struct {
 	heard [heardLen]int16
 	at    int
 	notes []Note
+	fresh []Note // not yet taken
 }
 
 var _ chipsim.CO = (*Line)(nil)
@@ -183,9 +187,13 @@ func New(cfg Config) *Line {
 	if cfg.ReleaseTime == 0 {
 		cfg.ReleaseTime = 300 * time.Millisecond
 	}
+	if cfg.Pulses == "" {
+		cfg.Pulses = "1234567890"
+	}
 	return &Line{
 		cfg:    cfg,
 		digits: make([]byte, 0, maxDigits),
 		notes:  make([]Note, 0, maxNotes),
+		fresh:  make([]Note, 0, maxNotes),
 	}
 }

@@ -403,3 +403,97 @@ func BenchmarkIdle(b *testing.B) {
 		p.now = p.now.Add(board.FrameTime)
 	}
 }
+
+// TestNoDialTone: the line stays silent, takes digits all the same, and gets its tone back.
+func TestNoDialTone(t *testing.T) {
+	p := newPort(de)
+	p.NoDialTone(true)
+	p.hook(true)
+	p.run(2 * time.Second)
+	p.want(t, Seized)
+	if between(t, "silence", p.level(425), math.Inf(-1), -60); !p.Silenced() {
+		t.Error("it does not say so")
+	}
+	p.NoDialTone(false)
+	p.run(200 * ms)
+	p.want(t, Dialtone)
+	between(t, "dial tone", p.level(425), -10.1, -9.9)
+	p.NoDialTone(true)
+	p.run(200 * ms)
+	p.want(t, Seized)
+	between(t, "silence again", p.level(425), math.Inf(-1), -60)
+	p.run(200 * ms)
+	p.dtmf(697, 1209, -8, -6, 60*ms, 60*ms)
+	if p.want(t, Dialling); p.Digits() != "1" {
+		t.Errorf("digits %q", p.Digits())
+	}
+	p.hook(false)
+	p.run(500 * ms)
+	p.hook(true) // by pulses
+	p.run(time.Second)
+	for range 3 {
+		p.hook(false)
+		p.run(60 * ms)
+		p.hook(true)
+		p.run(40 * ms)
+	}
+	p.run(400 * ms)
+	if p.Digits() != "3" {
+		t.Errorf("digits %q by pulses", p.Digits())
+	}
+}
+
+// TestPerson: a person at the far end is heard while the call is through and has no voice
+// of its own; what happens is told once to who takes it.
+func TestPerson(t *testing.T) {
+	p := newPort(de)
+	var mouth board.Frame
+	sine(&mouth, 0, 1000, board.Amplitude(-12))
+	p.Person(&mouth)
+	p.ReverseOnAnswer(true)
+	p.hook(true)
+	p.run(300 * ms)
+	between(t, "before the call", p.level(1000), math.Inf(-1), -40)
+	p.SetFar(Far{Digits: 1})
+	p.dtmf(697, 1209, -8, -6, 60*ms, 60*ms)
+	p.run(200 * ms)
+	p.want(t, Talking)
+	between(t, "the person", p.level(1000), -12.1, -11.9)
+	if p.supply.Volts != 60 {
+		t.Errorf("%v V after the answer", p.supply.Volts)
+	}
+	p.Say(Voice{Hz: 700, Level: -20})
+	p.run(200 * ms)
+	between(t, "the person under a voice", p.level(1000), math.Inf(-1), -40)
+	l := p.Take(nil)
+	kinds := []NoteKind{NoteSeized, NoteDigit, NoteAlerting, NoteAnswered}
+	for i, n := range l {
+		if len(l) != len(kinds) || n.Kind != kinds[i] {
+			t.Fatalf("took %+v", l)
+		}
+	}
+	if l := p.Take(l[:0]); len(l) != 0 || len(p.Notes()) != 4 {
+		t.Errorf("took %+v again; notes %+v", l, p.Notes())
+	}
+}
+
+// TestPulseMap: the digit of a number of pulses is the country's.
+func TestPulseMap(t *testing.T) {
+	for _, c := range []struct{ pulses, want string }{{"", "3"}, {"0123456789", "2"}, {"9876543210", "7"}} {
+		cfg := de
+		cfg.Pulses = c.pulses
+		p := newPort(cfg)
+		p.hook(true)
+		p.run(time.Second)
+		for range 3 {
+			p.hook(false)
+			p.run(60 * ms)
+			p.hook(true)
+			p.run(40 * ms)
+		}
+		p.run(400 * ms)
+		if p.Digits() != c.want {
+			t.Errorf("%q: three pulses are %q, want %q", c.pulses, p.Digits(), c.want)
+		}
+	}
+}

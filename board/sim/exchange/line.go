@@ -43,6 +43,9 @@ func (l *Line) note(n Note) {
 	if len(l.notes) < maxNotes {
 		l.notes = append(l.notes, n)
 	}
+	if len(l.fresh) < maxNotes {
+		l.fresh = append(l.fresh, n)
+	}
 }
 
 // loop follows the port's hook switch.
@@ -59,8 +62,8 @@ func (l *Line) loop(start time.Time, s *chipsim.Seizure) {
 		l.note(Note{At: l.openAt, Kind: NoteReleased})
 		l.enter(Idle)
 	}
-	if d := l.pulses.digit(l.now, l.closed); d != 0 {
-		l.dialled(d, true)
+	if n := l.pulses.count(l.now, l.closed); n > 0 && n <= len(l.cfg.Pulses) {
+		l.dialled(l.cfg.Pulses[n-1], true)
 	}
 }
 
@@ -78,7 +81,7 @@ func (l *Line) edge(at time.Time, closed bool) {
 	case l.state == RingingIn:
 		l.note(Note{At: at, Kind: NoteSeized})
 		l.answer()
-	case l.state == Dialtone || l.state == Dialling:
+	case l.takesDigits():
 		l.pulses.made(at, at.Sub(l.openAt))
 	}
 }
@@ -88,7 +91,7 @@ func (l *Line) listen(s *chipsim.Seizure) {
 	// A silent port is the common case; its silence has to be kept all the same.
 	l.at += copy(l.heard[l.at:], s.Mouth[:])
 	l.at %= heardLen
-	if l.state == Dialtone || l.state == Dialling {
+	if l.takesDigits() {
 		if d := l.dtmf.frame(&s.Mouth); d != 0 {
 			l.dialled(d, false)
 		}
@@ -101,9 +104,15 @@ func (l *Line) dialled(d byte, pulse bool) {
 	}
 	l.lastWord = l.now
 	l.note(Note{At: l.now, Kind: NoteDigit, Digit: d, Pulse: pulse})
-	if l.state == Dialtone {
+	if l.state != Dialling {
 		l.enter(Dialling)
 	}
+}
+
+// takesDigits tells whether digits are taken: from the time of dial tone on, with it or
+// without.
+func (l *Line) takesDigits() bool {
+	return l.state == Dialtone || l.state == Dialling || l.state == Seized && l.now.Sub(l.since) > l.cfg.DialDelay
 }
 
 // advance moves the call on by what time alone does.
@@ -111,7 +120,7 @@ func (l *Line) advance() {
 	in := l.now.Sub(l.since)
 	switch l.state {
 	case Seized:
-		if in >= l.cfg.DialDelay {
+		if in >= l.cfg.DialDelay && !l.mute {
 			l.enter(Dialtone)
 		}
 	case Dialling:
@@ -225,6 +234,10 @@ func (l *Line) say(f *board.Frame) {
 	}
 	if l.voice.Hz > 0 {
 		l.voiceOsc = sine(f, l.voiceOsc, l.voice.Hz, board.Amplitude(l.voice.Level))
+		return
+	}
+	if l.mouth != nil {
+		*f = *l.mouth
 	}
 }
 

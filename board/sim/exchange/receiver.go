@@ -127,15 +127,12 @@ func (p *pulseCounter) made(at time.Time, d time.Duration) {
 
 func (p *pulseCounter) counting() bool { return p.n > 0 }
 
-// digit gives a digit that is complete, or 0.
-func (p *pulseCounter) digit(now time.Time, closed bool) byte {
+// count gives the number of pulses of a digit that is complete, or 0.
+func (p *pulseCounter) count(now time.Time, closed bool) int {
 	if p.n == 0 || !closed || now.Sub(p.last) < digitPause {
 		return 0
 	}
 	n := p.n
 	p.n = 0
-	if n > 10 {
-		return 0
-	}
-	return "1234567890"[n-1]
+	return n
 }

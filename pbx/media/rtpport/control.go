@@ -1,47 +1,11 @@
 package rtpport
 
 import (
-	"errors"
 	"net/netip"
-	"os"
 	"time"
-
-	"sotto/board"
 )
 
 const maxRTCP = 1024 // bytes; a longer datagram is cut and taken for none
-
-// confer sends reports in time and reads the telephone's, until Close, with a goodbye at
-// the end. It has its own goroutine, not for its work, which is next to none, but for the
-// time at which a report came: the round trip is told by it.
-func (s *Session) confer() {
-	defer s.rtcp.sock.Close()
-	buf := make([]byte, maxRTCP)
-	next := s.ports.now() + interval(true)
-	for errs := 0; ; {
-		s.rtcp.sock.SetReadDeadline(s.ports.base.Add(next))
-		if s.closing.Load() { // looked at after the deadline is set: Close does it the other way round
-			s.report(s.ports.now(), true)
-			return
-		}
-		n, from, err := s.rtcp.sock.ReadFromUDPAddrPort(buf)
-		now := s.ports.now()
-		switch {
-		case err == nil:
-			errs = 0
-			s.control(buf[:n], plain(from), now)
-		case !errors.Is(err, os.ErrDeadlineExceeded):
-			s.ports.count.rtcpBad.Add(1)
-			if errs++; errs > maxErrors {
-				time.Sleep(board.FrameTime)
-			}
-		}
-		if now >= next && !s.closing.Load() {
-			next = now + interval(false)
-			s.report(now, false)
-		}
-	}
-}
 
 // control takes what came on the RTCP socket.
 func (s *Session) control(b []byte, from netip.AddrPort, now time.Duration) {

@@ -4,7 +4,7 @@
 // agreed ([Session.Set]) and closes it with the leg. The media loop takes from it and gives
 // to it a frame at a time, as from any [media.Stream].
 //
-//	            ┌ reader, a goroutine ┐
+//	            ┌ one goroutine for all ┐
 //	UDP in ──►  syntax → source → payload type ──┬─► jitter buffer ─► Read  ─► media loop
 //	                                             ├─► digits (RFC 4733) ─► as sound ─┘
 //	                                             └─► relay: partner's SSRC, sequence, timestamp ─┐
@@ -23,13 +23,14 @@
 //
 // # Relay
 //
-// Where a patch sets Relay on an ear, its source's reader sends each packet on from the
+// Where a patch sets Relay on an ear, who reads its source's packets sends each on from the
 // ear's own socket at once, without a copy. The far telephone sees one unbroken stream
 // whatever feeds it: sequence numbers and timestamps go on from the last packet when the
 // feeder changes. A digit for a telephone that takes no telephone-events is made into
 // sound, in place of the source's packets while it lasts.
 //
 // The package knows nothing of calls or SIP, reads no SDP, mixes nothing and logs no
-// address. Its goroutines, ended by [Session.Close]: one reader of RTP a session, and one of
-// RTCP, which also sends the reports.
+// address. Its one goroutine, from the first session to [Ports.Close], reads the sockets of
+// all sessions and sends their reports. Sockets that are none of the kernel's (see [Socket])
+// have two a session, until [Session.Close]: a reader of RTP, and one of RTCP.
 package rtpport

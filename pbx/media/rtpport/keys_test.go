@@ -4,7 +4,6 @@ import (
 	"math/rand/v2"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"sotto/board"
@@ -56,12 +55,7 @@ func TestDigitMatrix(t *testing.T) {
 	}
 	missed, wrong, all := 0, 0, 0
 	for round := range rounds {
-		synctest.Test(t, func(t *testing.T) {
-			l, p := office(t)
-			defer p.Close()
-			s := open(t, p)
-			ph := l.phone(t, "192.0.2.50:4000", s)
-			s.Set(ph.sdp())
+		oneTalks(t, func(t *testing.T, l *lan, p *Ports, s *Session, ph *phone) {
 			rnd := rand.New(rand.NewPCG(1, uint64(round)))
 			send := func(b []byte) {
 				switch x := rnd.Float64(); {
@@ -215,12 +209,7 @@ func TestKeyLength(t *testing.T) {
 
 // TestKeyTwice: a telephone that sends a key as sound beside its event is heard once.
 func TestKeyTwice(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		l, p := office(t)
-		defer p.Close()
-		s := open(t, p)
-		ph := l.phone(t, "192.0.2.50:4000", s)
-		s.Set(ph.sdp())
+	oneTalks(t, func(t *testing.T, l *lan, p *Ports, s *Session, ph *phone) {
 		var stop atomic.Bool
 		go func() {
 			defer func() { stop.Store(true) }()
@@ -256,11 +245,7 @@ func TestKeyTwice(t *testing.T) {
 // TestSignalledDigit: a digit by signalling is heard, but not later by somebody who did not
 // listen when it came.
 func TestSignalledDigit(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		l, p := office(t)
-		defer p.Close()
-		s := open(t, p)
-		s.Set(l.phone(t, "192.0.2.50:4000", s).sdp())
+	oneTalks(t, func(t *testing.T, l *lan, p *Ports, s *Session, ph *phone) {
 		s.Digit('1', 100*ms)
 		var stop atomic.Bool
 		go func() {

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"sotto/board"
@@ -109,8 +110,6 @@ func (w *wire) SetReadDeadline(t time.Time) error {
 	return nil
 }
 
-func (w *wire) LocalAddr() net.Addr { return net.UDPAddrFromAddrPort(w.addr) }
-
 func (w *wire) Close() error {
 	w.lan.mu.Lock()
 	defer w.lan.mu.Unlock()
@@ -189,6 +188,29 @@ func (l *lan) phone(t testing.TB, addr string, s *Session) *phone {
 		t.Fatal(err)
 	}
 	return &phone{t: t, rtp: rtp.(*wire), rtcp: rtcp.(*wire), to: netip.AddrPortFrom(box, s.LocalPort()), ssrc: uint32(a.Port()), seq: 65530, ts: 0xFFFFFF00}
+}
+
+// oneTalks runs a test in a bubble with a session that is agreed with a telephone.
+func oneTalks(t *testing.T, f func(t *testing.T, l *lan, p *Ports, s *Session, ph *phone)) {
+	synctest.Test(t, func(t *testing.T) {
+		l, p := office(t)
+		defer p.Close()
+		s := open(t, p)
+		ph := l.phone(t, "192.0.2.50:4000", s)
+		s.Set(ph.sdp())
+		f(t, l, p, s, ph)
+	})
+}
+
+// twoTalk runs a test in a bubble with two telephones that hear each other directly.
+func twoTalk(t *testing.T, f func(t *testing.T, p *Ports, a, b *Session, pa, pb *phone)) {
+	oneTalks(t, func(t *testing.T, l *lan, p *Ports, a *Session, pa *phone) {
+		b := open(t, p)
+		pb := l.phone(t, "192.0.2.51:4000", b)
+		b.Set(pb.sdp())
+		p.Apply(relayed(a, b))
+		f(t, p, a, b, pa, pb)
+	})
 }
 
 // sdp is what the phone's SDP says.

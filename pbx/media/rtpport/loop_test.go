@@ -18,9 +18,9 @@ func TestOwnAddress(t *testing.T) {
 		a, b := open(t, p), open(t, p)
 		ph := l.phone(t, "192.0.2.50:4000", a)
 		r := ph.sdp()
-		r.RTP = b.rtp.LocalAddr().(interface{ AddrPort() netip.AddrPort }).AddrPort()
+		r.RTP = netip.AddrPortFrom(box, b.LocalPort())
 		a.Set(r)
-		r.RTP = a.rtp.LocalAddr().(interface{ AddrPort() netip.AddrPort }).AddrPort()
+		r.RTP = netip.AddrPortFrom(box, a.LocalPort())
 		b.Set(r)
 		for range 100 { // a second of hold tone before both talk
 			b.Write(&board.Frame{})

@@ -17,9 +17,8 @@ const (
 )
 
 // outgoing is the stream that a telephone hears: one SSRC, sequence numbers and timestamps
-// without a break, whatever feeds it. The media loop, the reader of the session that is
-// relayed to it and its own reader (for RTCP) take turns by its lock, which is held for
-// one send at most.
+// without a break, whatever feeds it. The media loop and who reads the packets that
+// are relayed to it take turns by its lock, which is held for one send at most.
 type outgoing struct {
 	count *counters
 

@@ -15,14 +15,13 @@ import (
 	"sotto/pbx/media"
 )
 
-// Socket is a UDP socket. [net.UDPConn] is one, and is sent on without ever waiting. Any
-// other must not wait in WriteToUDPAddrPort. Reading fails with os.ErrDeadlineExceeded
-// and net.ErrClosed as that of a [net.Conn] does.
+// Socket is a UDP socket that is none of the kernel's, for tests with a network in memory.
+// WriteToUDPAddrPort must not wait. Reading fails with os.ErrDeadlineExceeded and
+// net.ErrClosed as that of a [net.Conn] does.
 type Socket interface {
 	ReadFromUDPAddrPort([]byte) (int, netip.AddrPort, error)
 	WriteToUDPAddrPort([]byte, netip.AddrPort) (int, error)
 	SetReadDeadline(time.Time) error
-	LocalAddr() net.Addr
 	Close() error
 }
 
@@ -36,7 +35,7 @@ type Engine interface {
 type Config struct {
 	From, To uint16 // ports, both included: RTP on even ones, RTCP on the odd one above (RFC 3550 section 11)
 	Engine   Engine
-	Listen   func(netip.AddrPort) (Socket, error) // nil for UDP sockets
+	Listen   func(netip.AddrPort) (Socket, error) // nil for UDP sockets of the kernel
 	Log      *slog.Logger                         // nil for none
 }
 
@@ -54,7 +53,8 @@ type Ports struct {
 	count counters
 
 	mu      sync.Mutex
-	used    []bool // by pair of ports
+	poll    *poller // of the sockets of the kernel, from the first session on
+	used    []bool  // by pair of ports
 	byPort  map[media.Port]*Session
 	relays  []*Session // sources whose packets go straight through
 	patches uint64     // applied
@@ -94,9 +94,6 @@ func New(cfg Config) (*Ports, error) {
 		return nil, fmt.Errorf("rtp ports %d to %d: no pair of an even and an odd port", cfg.From, cfg.To)
 	}
 	cfg.From = uint16(from)
-	if cfg.Listen == nil {
-		cfg.Listen = listenUDP
-	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
@@ -125,26 +122,29 @@ func (p *Ports) Open(local netip.Addr) (*Session, error) {
 		if p.used[pair] {
 			continue
 		}
-		rtp, rtcp, err := p.listen(local, p.cfg.From+uint16(2*pair))
-		if err != nil {
-			if !inUse(err) { // no other port is going to fare better
-				return nil, fmt.Errorf("open rtp session: %w", err)
-			}
+		s := newSession(p, pair, local)
+		err := s.open()
+		switch {
+		case err == nil:
+		case inUse(err):
 			first = err
 			continue
+		default: // no other port is going to fare better
+			return nil, fmt.Errorf("open rtp session: %w", err)
 		}
-		s := newSession(p, pair, rtp, rtcp)
 		port, ok := p.cfg.Engine.Attach(s)
 		if !ok {
-			rtp.Close()
-			rtcp.Close()
+			s.shut()
 			return nil, fmt.Errorf("open rtp session: %w", ErrNoStreams)
 		}
 		s.port = port
+		if err := s.start(); err != nil {
+			p.cfg.Engine.Detach(port)
+			s.shut()
+			return nil, fmt.Errorf("open rtp session: %w", err)
+		}
 		p.used[pair] = true
 		p.byPort[port] = s
-		s.readers.Go(s.listen)
-		s.readers.Go(s.confer)
 		return s, nil
 	}
 	p.count.noPorts.Add(1)
@@ -152,18 +152,6 @@ func (p *Ports) Open(local netip.Addr) (*Session, error) {
 		return nil, fmt.Errorf("open rtp session: %w: %w", ErrNoPorts, first)
 	}
 	return nil, fmt.Errorf("open rtp session: %w", ErrNoPorts)
-}
-
-// listen opens an even port and the odd one above.
-func (p *Ports) listen(local netip.Addr, port uint16) (rtp, rtcp Socket, err error) {
-	if rtp, err = p.cfg.Listen(netip.AddrPortFrom(local, port)); err != nil {
-		return nil, nil, err
-	}
-	if rtcp, err = p.cfg.Listen(netip.AddrPortFrom(local, port+1)); err != nil {
-		rtp.Close()
-		return nil, nil, err
-	}
-	return rtp, rtcp, nil
 }
 
 // Apply makes sessions send on to each other what a patch says: an ear with Relay set and
@@ -248,9 +236,8 @@ func (p *Ports) own(a netip.AddrPort) bool {
 		return false
 	}
 	for _, s := range p.byPort {
-		if l, ok := s.rtp.LocalAddr().(*net.UDPAddr); ok && s.pair == pair {
-			own := l.AddrPort().Addr().Unmap()
-			return own == a.Addr() || own.IsUnspecified() && isLocal(a.Addr())
+		if s.pair == pair {
+			return s.local.WithZone("") == a.Addr() || s.local.IsUnspecified() && isLocal(a.Addr())
 		}
 	}
 	return false
@@ -283,6 +270,13 @@ func (p *Ports) Close() {
 	p.mu.Unlock()
 	for _, s := range l {
 		s.Close()
+	}
+	p.mu.Lock()
+	poll := p.poll
+	p.poll = nil
+	p.mu.Unlock()
+	if poll != nil {
+		poll.close()
 	}
 }
 

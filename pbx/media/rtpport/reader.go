@@ -1,10 +1,7 @@
 package rtpport
 
 import (
-	"errors"
-	"net"
 	"net/netip"
-	"os"
 	"time"
 
 	"sotto/board"
@@ -12,46 +9,7 @@ import (
 	"sotto/pbx/media/jitter"
 )
 
-const (
-	pumpLag   = 100 * time.Millisecond // of keys' sound made up for at once
-	maxErrors = 100                    // in a row, after which a reader rests between two
-)
-
-// listen is the session's reader, until its socket is closed.
-func (s *Session) listen() {
-	buf := make([]byte, maxPacket)
-	for errs := 0; ; {
-		n, from, err := s.rtp.ReadFromUDPAddrPort(buf)
-		now := s.ports.now()
-		switch {
-		case err == nil:
-			errs = 0
-			s.packet(buf[:n], plain(from), now)
-		case errors.Is(err, net.ErrClosed):
-			return
-		case errors.Is(err, os.ErrDeadlineExceeded):
-			s.mu.Lock()
-			s.pump(s.partner.Load(), now)
-			s.wake(now)
-			s.mu.Unlock()
-		default:
-			s.ports.count.bad.Add(1)
-			if errs++; errs > maxErrors {
-				time.Sleep(board.FrameTime)
-			}
-		}
-	}
-}
-
-// wake sets when the reader wakes if nothing comes. By mu, so that Digit's wish to be
-// looked at at once is not overwritten by an older one.
-func (s *Session) wake(now time.Duration) {
-	var at time.Time
-	if s.pumping {
-		at = s.ports.base.Add(now + board.FrameTime)
-	}
-	s.rtp.SetReadDeadline(at)
-}
+const pumpLag = 100 * time.Millisecond // of keys' sound made up for at once
 
 // packet takes what came on the RTP socket.
 func (s *Session) packet(b []byte, from netip.AddrPort, now time.Duration) {
@@ -216,7 +174,7 @@ func (s *Session) store(p *packet, k kind, law g711.Law, now time.Duration) {
 }
 
 // pump makes keys into the partner's sound, or into telephone-events if it takes them, in
-// place of what the telephone sends. The reader is its clock.
+// place of what the telephone sends. Who reads the sockets is its clock.
 func (s *Session) pump(to *Session, now time.Duration) {
 	if to == nil || !s.keys.sounding() {
 		s.pumping = false

@@ -92,14 +92,7 @@ func TestOneStream(t *testing.T) {
 // TestRelayAsItIs: loss, order and payload pass through; what is older than a change does
 // not.
 func TestRelayAsItIs(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		l, p := office(t)
-		defer p.Close()
-		a, b := open(t, p), open(t, p)
-		pa, pb := l.phone(t, "192.0.2.51:4000", a), l.phone(t, "192.0.2.52:4000", b)
-		a.Set(pa.sdp())
-		b.Set(pb.sdp())
-		p.Apply(relayed(a, b))
+	twoTalk(t, func(t *testing.T, p *Ports, a, b *Session, pa, pb *phone) {
 		var sent [][]byte
 		for range 10 {
 			sent = append(sent, pa.sound(400))
@@ -145,15 +138,9 @@ func TestLongRelay(t *testing.T) {
 
 // TestRelayLaw: each code becomes what decoding and encoding make of it, both ways.
 func TestRelayLaw(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		l, p := office(t)
-		defer p.Close()
-		a, b := open(t, p), open(t, p)
-		pa, pb := l.phone(t, "192.0.2.51:4000", a), l.phone(t, "192.0.2.52:4000", b)
+	twoTalk(t, func(t *testing.T, p *Ports, a, b *Session, pa, pb *phone) {
 		pb.law = g711.MuLaw
-		a.Set(pa.sdp())
 		b.Set(pb.sdp())
-		p.Apply(relayed(a, b))
 		all := make([]byte, 256)
 		for i := range all {
 			all[i] = byte(i)
@@ -176,16 +163,10 @@ func TestRelayLaw(t *testing.T) {
 
 // TestRelayOthers: comfort noise and telephone-events go to who takes them, in its numbers.
 func TestRelayOthers(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		l, p := office(t)
-		defer p.Close()
-		a, b := open(t, p), open(t, p)
-		pa, pb := l.phone(t, "192.0.2.51:4000", a), l.phone(t, "192.0.2.52:4000", b)
-		a.Set(pa.sdp())
+	twoTalk(t, func(t *testing.T, p *Ports, a, b *Session, pa, pb *phone) {
 		rb := pb.sdp()
 		rb.Events = 96
 		b.Set(rb)
-		p.Apply(relayed(a, b))
 		send := func() []packet {
 			pa.says(1, 400)
 			pa.sends(pa.packet(false, 13, []byte{60}))
@@ -219,16 +200,10 @@ func TestRelayOthers(t *testing.T) {
 // TestRelayKeys: keys for a telephone that takes no telephone-events are heard as tones,
 // once each, and the sound is back afterwards; so are keys told by signalling.
 func TestRelayKeys(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		l, p := office(t)
-		defer p.Close()
-		a, b := open(t, p), open(t, p)
-		pa, pb := l.phone(t, "192.0.2.51:4000", a), l.phone(t, "192.0.2.52:4000", b)
-		a.Set(pa.sdp())
+	twoTalk(t, func(t *testing.T, p *Ports, a, b *Session, pa, pb *phone) {
 		rb := pb.sdp()
 		rb.Events = 0
 		b.Set(rb)
-		p.Apply(relayed(a, b))
 		pa.says(50, 400)
 		for _, code := range []byte{5, 5, 11} {
 			pa.key(code, 100*ms, nil)
@@ -266,14 +241,7 @@ func TestRelayKeys(t *testing.T) {
 // TestRelaySignalledKey: a key by signalling goes on as telephone-events if they are
 // taken, also while nothing comes.
 func TestRelaySignalledKey(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		l, p := office(t)
-		defer p.Close()
-		a, b := open(t, p), open(t, p)
-		pa, pb := l.phone(t, "192.0.2.51:4000", a), l.phone(t, "192.0.2.52:4000", b)
-		a.Set(pa.sdp())
-		b.Set(pb.sdp())
-		p.Apply(relayed(a, b))
+	twoTalk(t, func(t *testing.T, p *Ports, a, b *Session, pa, pb *phone) {
 		pa.says(5, 400)
 		a.Digit('5', 100*ms)
 		a.Digit('#', 200*ms)
@@ -310,14 +278,7 @@ func TestRelaySignalledKey(t *testing.T) {
 
 // TestRelayKeyTwice: the sound of a key beside its event is sent on as silence.
 func TestRelayKeyTwice(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		l, p := office(t)
-		defer p.Close()
-		a, b := open(t, p), open(t, p)
-		pa, pb := l.phone(t, "192.0.2.51:4000", a), l.phone(t, "192.0.2.52:4000", b)
-		a.Set(pa.sdp())
-		b.Set(pb.sdp())
-		p.Apply(relayed(a, b))
+	twoTalk(t, func(t *testing.T, p *Ports, a, b *Session, pa, pb *phone) {
 		pa.says(2, 770)
 		begun := pa.ts
 		for i := 1; i <= 5; i++ {

@@ -30,12 +30,8 @@ func (p *phone) control(b []byte) {
 // telephone's reports, and knows the way there and back from them; strangers' and a
 // goodbye change nothing.
 func TestReports(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		l, p := office(t)
-		defer p.Close()
-		s := open(t, p)
-		ph, thief := l.phone(t, "192.0.2.50:4000", s), l.phone(t, "192.0.2.66:4000", s)
-		s.Set(ph.sdp())
+	oneTalks(t, func(t *testing.T, l *lan, p *Ports, s *Session, ph *phone) {
+		thief := l.phone(t, "192.0.2.66:4000", s)
 		cname := [cnameLen]byte{}
 		start, sent := time.Now(), 0
 		var times []time.Duration

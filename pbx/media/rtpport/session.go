@@ -51,13 +51,15 @@ type Session struct {
 	events  atomic.Bool             // the telephone takes telephone-events
 	last    atomic.Int64            // time of the last valid packet
 	closing atomic.Bool
-	readers sync.WaitGroup
-	rtp     Socket
-	out     outgoing // its lock may be taken under mu, never mu under it
+	local   netip.Addr
+	poll    *poller        // who reads the sockets of the kernel; nil for others
+	place   int32          // in poll
+	readers sync.WaitGroup // of other sockets
+	out     outgoing       // with the RTP socket; its lock may be taken under mu, never mu under it
 	cname   [cnameLen]byte
 	seq0    uint16 // first number sent
 
-	rtcp link // of confer alone
+	rtcp link // of who sends reports: poll or confer, and at the end Close
 
 	mu       sync.Mutex
 	remote   Remote
@@ -81,9 +83,8 @@ type Session struct {
 	lsrAt    time.Duration
 }
 
-func newSession(p *Ports, pair int, rtp, rtcp Socket) *Session {
-	s := &Session{ports: p, pair: pair, rtp: rtp}
-	s.rtcp.init(rtcp)
+func newSession(p *Ports, pair int, local netip.Addr) *Session {
+	s := &Session{ports: p, pair: pair, local: local.Unmap()}
 	var seed [10 + cnameLen*3/4]byte
 	rand.Read(seed[:])
 	s.out.ssrc, s.out.ts = binary.BigEndian.Uint32(seed[:]), binary.BigEndian.Uint32(seed[4:])
@@ -91,7 +92,6 @@ func newSession(p *Ports, pair int, rtp, rtcp Socket) *Session {
 	base64.RawStdEncoding.Encode(s.cname[:], seed[10:])
 	s.out.seq, s.out.count, s.out.ptime = s.seq0, &p.count, 160
 	s.out.marker = true
-	s.out.link.init(rtp)
 	s.last.Store(int64(p.now()))
 	return s
 }
@@ -170,7 +170,7 @@ func (s *Session) Digit(sign byte, d time.Duration) {
 		return
 	}
 	if s.keys.press(sign, d) && relays {
-		s.rtp.SetReadDeadline(s.ports.base) // the reader is to look now
+		s.look()
 	}
 	s.tell()
 }
@@ -247,21 +247,4 @@ func (s *Session) Write(f *board.Frame) {
 		s.out.frame(f, now)
 	}
 	s.out.mu.Unlock()
-}
-
-// Close says goodbye by RTCP, ends the session and frees its ports. A second Close does
-// nothing.
-func (s *Session) Close() {
-	if s.closing.Swap(true) {
-		return
-	}
-	s.ports.cut(s)
-	s.ports.cfg.Engine.Detach(s.port)
-	s.out.mu.Lock()
-	s.out.open = false
-	s.out.mu.Unlock()
-	s.rtp.Close()
-	s.rtcp.sock.SetReadDeadline(s.ports.base)
-	s.readers.Wait()
-	s.ports.free(s)
 }

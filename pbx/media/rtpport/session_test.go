@@ -16,11 +16,7 @@ import (
 // TestBothWays: a tone is heard from the telephone, another by it.
 func TestBothWays(t *testing.T) {
 	for _, law := range []g711.Law{g711.ALaw, g711.MuLaw} {
-		synctest.Test(t, func(t *testing.T) {
-			l, p := office(t)
-			defer p.Close()
-			s := open(t, p)
-			ph := l.phone(t, "192.0.2.50:4000", s)
+		oneTalks(t, func(t *testing.T, l *lan, p *Ports, s *Session, ph *phone) {
 			ph.law = law
 			s.Set(ph.sdp())
 			go ph.says(75, 1000)
@@ -60,11 +56,7 @@ func TestBothWays(t *testing.T) {
 
 // TestPause: after frames that nobody wrote, the timestamp has gone on and the marker says so.
 func TestPause(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		l, p := office(t)
-		defer p.Close()
-		s := open(t, p)
-		ph := l.phone(t, "192.0.2.50:4000", s)
+	oneTalks(t, func(t *testing.T, l *lan, p *Ports, s *Session, ph *phone) {
 		r := ph.sdp()
 		r.PTime = 30 * ms
 		s.Set(r)
@@ -165,12 +157,7 @@ func TestIntruders(t *testing.T) {
 
 // TestBadPackets: ten thousand packets of no sense from the right address change nothing.
 func TestBadPackets(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		l, p := office(t)
-		defer p.Close()
-		s := open(t, p)
-		ph := l.phone(t, "192.0.2.50:4000", s)
-		s.Set(ph.sdp())
+	oneTalks(t, func(t *testing.T, l *lan, p *Ports, s *Session, ph *phone) {
 		ph.says(10, 500)
 		seq, ts := ph.seq, ph.ts
 		for i := range 10000 {
@@ -280,12 +267,8 @@ func TestLearn(t *testing.T) {
 
 // TestMove: a re-INVITE to another address takes the session there, at once and for good.
 func TestMove(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		l, p := office(t)
-		defer p.Close()
-		s := open(t, p)
-		old, now := l.phone(t, "192.0.2.50:4000", s), l.phone(t, "192.0.2.51:4000", s)
-		s.Set(old.sdp())
+	oneTalks(t, func(t *testing.T, l *lan, p *Ports, s *Session, old *phone) {
+		now := l.phone(t, "192.0.2.51:4000", s)
 		old.says(5, 500)
 		s.Set(now.sdp())
 		old.says(5, 500)
@@ -305,12 +288,7 @@ func TestMove(t *testing.T) {
 // TestNewSSRC: a telephone may begin another stream from its own address, once the old one
 // is silent; one packet of another SSRC between the old ones changes nothing.
 func TestNewSSRC(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		l, p := office(t)
-		defer p.Close()
-		s := open(t, p)
-		ph := l.phone(t, "192.0.2.50:4000", s)
-		s.Set(ph.sdp())
+	oneTalks(t, func(t *testing.T, l *lan, p *Ports, s *Session, ph *phone) {
 		ph.says(5, 500)
 		for range 20 {
 			b := ph.sound(500)
@@ -447,12 +425,8 @@ func TestAtOnce(t *testing.T) {
 }
 
 func TestSilent(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		l, p := office(t)
-		defer p.Close()
-		s := open(t, p)
-		ph, thief := l.phone(t, "192.0.2.50:4000", s), l.phone(t, "192.0.2.66:4000", s)
-		s.Set(ph.sdp())
+	oneTalks(t, func(t *testing.T, l *lan, p *Ports, s *Session, ph *phone) {
+		thief := l.phone(t, "192.0.2.66:4000", s)
 		time.Sleep(3 * time.Second)
 		if d := s.Silent(); d != 3*time.Second {
 			t.Errorf("silent for %v", d)
@@ -468,13 +442,9 @@ func TestSilent(t *testing.T) {
 // TestHoldByNoAddress: a telephone that holds by the address 0.0.0.0 and goes on sending
 // is no intruder; it is sent nothing meanwhile, and heard from the same place afterwards.
 func TestHoldByNoAddress(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		l, p := office(t)
-		defer p.Close()
-		s := open(t, p)
-		ph, thief := l.phone(t, "192.0.2.50:4000", s), l.phone(t, "192.0.2.66:4000", s)
+	oneTalks(t, func(t *testing.T, l *lan, p *Ports, s *Session, ph *phone) {
+		thief := l.phone(t, "192.0.2.66:4000", s)
 		r := ph.sdp()
-		s.Set(r)
 		ph.says(5, 400)
 		for _, nowhere := range []netip.AddrPort{{}, netip.MustParseAddrPort("0.0.0.0:4000")} {
 			held := r

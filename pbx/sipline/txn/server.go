@@ -91,7 +91,7 @@ func (l *Layer) Request(now time.Time, req *sip.Request, flow wire.Flow) (id Ser
 			return 0, Merged, 0
 		}
 	}
-	if !l.room(who.toTag != "") {
+	if !l.room(who.toTag != "") && !l.urgent(req) {
 		l.count.Full++
 		l.send(replyFlow(who.via, flow), l.answer(req, "503 Service Unavailable", l.tagOf(k), retryAfter))
 		return 0, Full, 0
@@ -111,6 +111,12 @@ func (l *Layer) room(dialog bool) bool {
 		l.evict()
 	}
 	return len(l.servers)-l.serverExtra < most
+}
+
+// urgent tells whether a request for which there is no room is taken all the same: a call
+// for help, up to one sixteenth over the limit.
+func (l *Layer) urgent(req *sip.Request) bool {
+	return req.Method == sip.INVITE && l.cfg.Urgent != nil && len(l.servers)-l.serverExtra < l.cfg.MaxServer+l.cfg.MaxServer/16 && l.cfg.Urgent(req)
 }
 
 func (l *Layer) evict() {

@@ -464,6 +464,28 @@ func TestServerRoom(t *testing.T) {
 	}
 }
 
+// TestServerRoomForHelp: a call for help is taken when nothing else is.
+func TestServerRoomForHelp(t *testing.T) {
+	s := newScript(t, Config{MaxServer: 16, Urgent: func(r *sip.Request) bool { return r.Recipient.User == "112" }})
+	n := 0
+	next := func(user, more string) *sip.Request {
+		n++
+		r := incoming(t, "INVITE", fmt.Sprintf("192.0.2.9;branch=z9hG4bK%d", n), more)
+		r.CSeq().SeqNo = uint32(n)
+		r.Recipient.User = user
+		return r
+	}
+	for range 14 {
+		s.opened(next("200", ""), udp)
+	}
+	for range 2 {
+		s.opened(next("200", ";tag=local"), udp)
+	}
+	s.fate(next("200", ""), udp, Full)
+	s.opened(next("112", ""), udp)
+	s.fate(next("112", ""), udp, Full)
+}
+
 func TestCompletedBytes(t *testing.T) {
 	const most = 20000
 	s := newScript(t, Config{MaxCompleted: most})

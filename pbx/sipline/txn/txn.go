@@ -34,6 +34,8 @@ import (
 	"time"
 
 	"sotto/pbx/sipline/wire"
+
+	"github.com/emiago/sipgo/sip"
 )
 
 // Bounds and times that a zero [Config] stands for.
@@ -57,6 +59,10 @@ type Config struct {
 
 	MaxServer int // server transactions at a time; one eighth is kept for requests within dialogs
 	MaxClient int // client transactions at a time, CANCELs of the layer not counted
+
+	// Urgent tells of an INVITE, of somebody who showed who he is, whether it calls for
+	// help. One sixteenth of MaxServer is there for those beyond the limit. Nil: none does.
+	Urgent func(*sip.Request) bool
 
 	// MaxCompleted bounds the bytes kept for finished server transactions that are no
 	// INVITE, which only wait for a repetition (timer J). The oldest go first.

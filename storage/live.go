@@ -1,0 +1,106 @@
+package storage
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"sotto/pbx"
+	"sotto/pbx/plan"
+)
+
+// LiveView is the exchange at one moment as a viewer may see it.
+type LiveView struct {
+	At    time.Time
+	Ports []LivePort
+	Calls []LiveCall
+}
+
+// LivePort is one port of the board. To an installer Name is empty for a station and
+// Call is 0, because two ports in the same call tell who talks to whom.
+type LivePort struct {
+	pbx.PortView          // port, kind, label, lamp, state in words, call
+	Name         string   // of the user who has the port, or of the line, in the plan of today; empty if nobody has it
+	Ext          plan.Ext // of that user
+}
+
+// LiveCall is one call that goes on.
+type LiveCall struct {
+	ID        pbx.CallID
+	From, To  PartyView
+	Began     time.Time
+	Answered  time.Time // zero while it rings
+	Held      bool
+	Emergency bool
+}
+
+// String gives the label and the state of the port.
+func (p LivePort) String() string { return p.Label + " " + p.State }
+
+// GoString is String, so that %#v shows no more than %v.
+func (p LivePort) GoString() string { return p.String() }
+
+// Watcher shows one viewer what goes on, snapshot after snapshot. It keeps nothing but
+// who looks, and may be used by several goroutines. Whoever holds it makes sure that the
+// viewer is still logged in.
+type Watcher struct{ r Reader }
+
+// Watch notes that the viewer begins to look at what goes on: one look, however often the
+// view is drawn then. It returns [ErrNotAllowed], or an error if the look cannot be noted.
+func (r *Reader) Watch(ctx context.Context) (*Watcher, error) {
+	if r.v.Role < Owner || r.v.Role > Staff {
+		return nil, ErrNotAllowed
+	}
+	if err := r.s.audit(ctx, look{r.v, "live view", 1}); err != nil {
+		return nil, fmt.Errorf("note the look: %w", err)
+	}
+	return &Watcher{*r}, nil
+}
+
+// Live is [Reader.Watch] and one [Watcher.View].
+func (r *Reader) Live(ctx context.Context, snap *pbx.Snapshot) (LiveView, error) {
+	w, err := r.Watch(ctx)
+	if err != nil {
+		return LiveView{}, err
+	}
+	return w.View(snap), nil
+}
+
+// View gives a snapshot as the viewer may see it, with the names of the plan of today.
+// Parties are masked as those of records are. Staff get their own ports and calls only.
+// It does no I/O; a nil snapshot is an empty view.
+func (w *Watcher) View(snap *pbx.Snapshot) LiveView {
+	if snap == nil {
+		return LiveView{}
+	}
+	at, role, own := w.r.s.plan.Load(), w.r.v.Role, w.r.v.User
+	v := LiveView{At: snap.At, Ports: make([]LivePort, 0, len(snap.Ports)), Calls: make([]LiveCall, 0, len(snap.Calls))}
+	for i := range snap.Ports {
+		p := LivePort{PortView: snap.Ports[i]}
+		u := at.ports[p.Label]
+		switch {
+		case role == Staff && (u == nil || u.ID != own):
+			continue
+		case u != nil:
+			p.Name, p.Ext = u.Name, u.Ext
+		}
+		if role == Installer {
+			p.Name, p.Call = "", 0
+		}
+		if u == nil {
+			p.Name = at.lines[p.Label]
+		}
+		v.Ports = append(v.Ports, p)
+	}
+	for i := range snap.Calls {
+		c := &snap.Calls[i]
+		if role == Staff && (own == "" || c.From.User != own && c.To.User != own) {
+			continue
+		}
+		v.Calls = append(v.Calls, LiveCall{
+			ID: c.ID, From: w.r.mask(&c.From, at), To: w.r.mask(&c.To, at),
+			Began: c.Began, Answered: c.Answered, Held: c.Held, Emergency: c.Emergency,
+		})
+	}
+	return v
+}
