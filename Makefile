@@ -3,6 +3,8 @@
 GO      ?= go
 BIN     := bin
 SPEECH  := tmp/speech
+AXE     := tmp/axe
+SHOTS   := tmp/shots
 
 LDFLAGS := -s -w
 export CGO_ENABLED ?= 0
@@ -14,7 +16,7 @@ PURE := ./board ./board/sim/ear ./board/sim/display ./board/sim/exchange ./board
         ./pbx/sipline/ua ./storage/seal
 
 .NOTPARALLEL:
-.PHONY: help run test check race arm bench micro beside flood soak build speech packages golden clean
+.PHONY: help run test check race arm bench micro beside flood soak build speech axe packages pictures golden clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/' | expand -t 10
@@ -24,7 +26,7 @@ run: ## build and start the demo office; then type words, such as: 101 lifts
 	@$(GO) build -buildvcs=false -o $(BIN)/sotto ./cmd/sotto
 	@$(BIN)/sotto -board sim -data run/data
 
-test: packages speech check race arm ## everything: installs the Debian packages it needs
+test: packages speech axe check race arm ## everything: installs the Debian packages it needs
 
 check: ## format, vet, all tests
 	@test -z "$$(gofmt -l .)" || { echo 'not gofmt-clean:'; gofmt -l .; exit 1; }
@@ -59,8 +61,17 @@ build: ## static programs for ARMv7, arm64 and amd64 in bin/
 speech: ## an hour of synthetic speech for the talk-off test, in tmp/speech
 	@sh scripts/speech.sh $(SPEECH)
 
+axe: ## the accessibility checks that the browser tests run, in tmp/axe
+	@sh scripts/axe.sh $(AXE)
+
 packages: ## install what the tests need from Debian
-	@sh scripts/packages.sh espeak-ng flite festival festvox-kallpc16k sox qemu-user-static gcc libc6-dev baresip-core sip-tester iproute2
+	@sh scripts/packages.sh espeak-ng flite festival festvox-kallpc16k sox qemu-user-static gcc libc6-dev baresip-core sip-tester iproute2 \
+		chromium fonts-dejavu-core curl ca-certificates
+
+pictures: axe ## the pictures of the README, anew; look at them, and at all others in tmp/shots
+	$(GO) test -count=1 -run Pages ./browser -args -shots $(CURDIR)/$(SHOTS)
+	cp $(SHOTS)/front-panel-1280-light.png docs/front-panel.png
+	cp $(SHOTS)/handsets-1280-light.png docs/handsets.png
 
 golden: ## write golden files anew; read the change before you commit it
 	$(GO) test ./pbx ./pbx/analog ./pbx/country ./pbx/sipline/txn ./pbx/sipline/ua ./pbx/table -update

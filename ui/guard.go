@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode"
 )
 
 // Failures that a name or an address has free, and the waits that follow: 30 s, and each
@@ -23,7 +24,8 @@ const (
 // guard makes those who guess passwords wait: by the name that they try, whether there is
 // such a name or not, and by the address that they come from. An address that has logged
 // in with a name does not wait for what others did to that name, so a guesser cannot keep
-// its owner out. Times come from outside.
+// its owner out; what comes from there is counted by name and address together, which
+// nobody undoes who logs in with another name. Times come from outside.
 type guard struct {
 	mu    sync.Mutex
 	salt  [16]byte // so that the tables hold no names
@@ -55,16 +57,30 @@ type try struct {
 	n    int // of keys
 }
 
+// fold gives all spellings of a name that log in to one account, which is found with
+// [strings.EqualFold], as one.
+func fold(name string) string {
+	return strings.Map(func(r rune) rune {
+		least := r
+		for f := unicode.SimpleFold(r); f != r; f = unicode.SimpleFold(f) {
+			least = min(least, f)
+		}
+		return least
+	}, strings.TrimSpace(name))
+}
+
 // begin begins a try with a name (empty: none) from an address, and tells how long it has
 // to wait; 0: it may go on. The try counts as failed until it is said to have succeeded,
 // so that many at once are no better than one after the other.
 func (g *guard) begin(name string, addr netip.Addr, now time.Time) (try, time.Duration) {
-	name = strings.ToLower(strings.TrimSpace(name))
+	name = fold(name)
 	t := try{keys: [2]guardKey{g.key("address ", addr.String()), g.key("name ", name)}, pair: g.key("pair ", addr.String()+" "+name), n: 2}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if _, known := g.known[t.pair]; known || name == "" {
+	if name == "" {
 		t.n = 1
+	} else if _, known := g.known[t.pair]; known {
+		t.keys[1] = t.pair
 	}
 	var wait time.Duration
 	for _, k := range t.keys[:t.n] {

@@ -2,6 +2,7 @@ package ui
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -86,8 +87,14 @@ func (s *Server) health(q *request) error {
 	return nil
 }
 
-// printable gives what a telephone says of itself without what is no character.
+// comment is one of RFC 3261 section 25.1. Programs of telephones write there whose
+// device they run on.
+var comment = regexp.MustCompile(`\s*\([^()]*\)?`)
+
+// printable gives what a telephone says of itself without comments and without what is no
+// character.
 func printable(s string) string {
+	s = comment.ReplaceAllString(s, "")
 	if s = strings.TrimSpace(strings.ToValidUTF8(s, "")); s == "" {
 		return T("sip.unnamed")
 	}

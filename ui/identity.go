@@ -24,13 +24,20 @@ import (
 // to trust it, by its fingerprint; a new one would only make it ask again.
 const identityYears = 10
 
+// notSet is before any time that the program can run at.
+var notSet = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
 // MakeIdentity makes the box's key and self-signed certificate, both as PEM: ECDSA on
 // P-256 (FIPS 186-5), X.509 v3 after RFC 5280, valid for ten years from now, for
-// localhost, sotto.local, 127.0.0.1, ::1 and for hosts, which are names or addresses.
+// localhost, sotto.local, 127.0.0.1, ::1 and for hosts, which are names or addresses. A
+// clock that is not set yet is not believed: the certificate would be out of date for good.
 func MakeIdentity(hosts []string, now time.Time) ([]byte, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, fmt.Errorf("make key of the page: %w", err)
+	}
+	if now.Before(notSet) {
+		now = notSet
 	}
 	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127))
 	if err != nil {

@@ -3,19 +3,22 @@ package ui
 import (
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 )
 
 // limitListener bounds the connections that are open at once, in all and of one address.
-// What is over is closed at once and counted: it costs the box no more than that.
+// What is over is closed at once and counted: it costs the box no more than that. When all
+// places are taken, an address that has few gets one of the address that has most: a few
+// hosts that hold on to all they can get keep nobody out.
 type limitListener struct {
 	net.Listener
 	refused *atomic.Uint64
 
 	mu     sync.Mutex
 	all    int
-	byAddr map[netip.Addr]int // no more entries than connections
+	byAddr map[netip.Addr][]*limitConn // the oldest first; no more entries than connections
 }
 
 // Accept implements [net.Listener].
@@ -25,42 +28,70 @@ func (l *limitListener) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		addr := source(c.RemoteAddr().String())
-		if l.enter(addr) {
-			return &limitConn{Conn: c, leave: sync.OnceFunc(func() { l.leave(addr) })}, nil
+		lc := &limitConn{Conn: c, l: l, addr: source(c.RemoteAddr().String())}
+		over := l.enter(lc)
+		if over != nil {
+			l.refused.Add(1)
+			over.Close()
 		}
-		l.refused.Add(1)
-		c.Close()
+		if over != lc {
+			return lc, nil
+		}
 	}
 }
 
-func (l *limitListener) enter(addr netip.Addr) bool {
+// enter gives c a place, and gives the connection that is to be closed for it: nil if
+// none, c itself if there is no place for it.
+func (l *limitListener) enter(c *limitConn) (over *limitConn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.all >= maxConns || l.byAddr[addr] >= maxAddrConns {
-		return false
+	own := len(l.byAddr[c.addr])
+	if own >= maxAddrConns {
+		return c
+	}
+	if l.all >= maxConns {
+		most := []*limitConn(nil)
+		for _, list := range l.byAddr {
+			if len(list) > len(most) {
+				most = list
+			}
+		}
+		if len(most) <= own+1 {
+			return c
+		}
+		over = most[0]
+		l.leave(over)
 	}
 	l.all++
-	l.byAddr[addr]++
-	return true
+	l.byAddr[c.addr] = append(l.byAddr[c.addr], c)
+	return over
 }
 
-func (l *limitListener) leave(addr netip.Addr) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+// leave frees the place of c, if it has one. The listener is locked.
+func (l *limitListener) leave(c *limitConn) {
+	list := l.byAddr[c.addr]
+	i := slices.Index(list, c)
+	if i < 0 {
+		return
+	}
 	l.all--
-	if l.byAddr[addr]--; l.byAddr[addr] == 0 {
-		delete(l.byAddr, addr)
+	if list = slices.Delete(list, i, i+1); len(list) > 0 {
+		l.byAddr[c.addr] = list
+	} else {
+		delete(l.byAddr, c.addr)
 	}
 }
 
 type limitConn struct {
 	net.Conn
-	leave func()
+	l    *limitListener
+	addr netip.Addr
 }
 
 func (c *limitConn) Close() error {
-	c.leave()
+	c.l.mu.Lock()
+	c.l.leave(c)
+	c.l.mu.Unlock()
 	return c.Conn.Close()
 }
 

@@ -22,6 +22,7 @@ import (
 //	                                                              the parts that differ from what it has
 const (
 	maxListeners = 16
+	maxListening = 8 // of one account, so that nobody takes all places
 	pollEvery    = 200 * time.Millisecond
 	beatEvery    = 15 * time.Second
 	sendLimit    = 10 * time.Second // a browser that takes nothing for so long is let go
@@ -31,22 +32,28 @@ const (
 // hub tells listeners that the switch has a new snapshot.
 type hub struct {
 	mu        sync.Mutex
-	listeners map[chan struct{}]struct{} // each of one place
+	listeners map[chan struct{}]storage.AccountID // each of one place
 	running   bool
 }
 
-func (h *hub) init() { h.listeners = map[chan struct{}]struct{}{} }
+func (h *hub) init() { h.listeners = map[chan struct{}]storage.AccountID{} }
 
-// join gives a channel that has something in it whenever there may be news; false when
-// there are too many listeners. leave ends it.
-func (h *hub) join(snapshot func() *pbx.Snapshot) (wake chan struct{}, ok bool) {
+// join gives the account who a channel that has something in it whenever there may be
+// news; false when there are too many listeners. leave ends it.
+func (h *hub) join(who storage.AccountID, snapshot func() *pbx.Snapshot) (wake chan struct{}, ok bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if len(h.listeners) >= maxListeners {
+	own := 0
+	for _, other := range h.listeners {
+		if other == who {
+			own++
+		}
+	}
+	if len(h.listeners) >= maxListeners || own >= maxListening {
 		return nil, false
 	}
 	wake = make(chan struct{}, 1)
-	h.listeners[wake] = struct{}{}
+	h.listeners[wake] = who
 	if !h.running {
 		h.running = true
 		go h.poll(snapshot, snapshot())
@@ -95,7 +102,7 @@ func (h *hub) poll(snapshot func() *pbx.Snapshot, last *pbx.Snapshot) {
 // 9.2). Events: "hello" and "beat" with the time, "swap" with new parts by their id,
 // "gone" when nobody is logged in any more. It does not count as use of the session.
 func (s *Server) events(q *request) error {
-	wake, ok := s.hub.join(s.cfg.Snapshot)
+	wake, ok := s.hub.join(q.who.account.ID, s.cfg.Snapshot)
 	if !ok {
 		return storage.ErrBusy
 	}

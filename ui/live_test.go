@@ -191,23 +191,28 @@ func TestEventsEnd(t *testing.T) {
 // TestListeners: there are sixteen at most, and a place is free again when one leaves.
 func TestListeners(t *testing.T) {
 	r := owned(t)
-	owner := r.account(storage.Owner)
+	owner, admin, other := r.account(storage.Owner), r.account(storage.Admin), r.account(storage.Staff)
 	synctest.Test(t, func(t *testing.T) {
 		r.t = t
 		var all []*listener
-		for range maxListeners {
-			l, _ := r.listen(owner, "/events")
-			all = append(all, l)
+		for i := range maxListeners / 2 {
+			l, c := r.listen(owner, "/events")
+			if i == maxListening-1 {
+				synctest.Wait()
+				wants(t, "too many of one account", c.get("/events"), 503, "")
+			}
+			m, _ := r.listen(admin, "/events")
+			all = append(all, l, m)
 		}
 		synctest.Wait()
-		l, _ := r.listen(owner, "/events")
+		l, _ := r.listen(other, "/events")
 		<-l.done
 		if l.code != 503 {
 			t.Errorf("one too many: %d", l.code)
 		}
 		all[0].stop()
 		<-all[0].done
-		l, _ = r.listen(owner, "/events")
+		l, _ = r.listen(other, "/events")
 		synctest.Wait()
 		if _, events := l.take(t); len(events) == 0 {
 			t.Error("the place is not free again")

@@ -26,6 +26,7 @@ func (s *setup) is(token string) bool {
 // formView is a form that may come back refused.
 type formView struct {
 	Error string // a sentence; empty: none
+	Note  string // a sentence before the form; empty: none
 	Field string // that it is about: "name", "password", "again", "current"; empty: all
 	Name  string // as typed
 	Path  string // that the form goes to
@@ -100,8 +101,15 @@ func (s *Server) setupDone(q *request) error {
 	return nil
 }
 
+// overMark in the address of the log-in says that a session was over.
+const overMark = "over"
+
 func (s *Server) loginForm(q *request) error {
-	s.showForm(q, http.StatusOK, "login", "login.title", formView{})
+	f := formView{}
+	if q.r.URL.Query().Has(overMark) {
+		f.Note = T("login.over")
+	}
+	s.showForm(q, http.StatusOK, "login", "login.title", f)
 	return nil
 }
 

@@ -89,7 +89,7 @@ func TestLogIn(t *testing.T) {
 	wants(t, "log out", w, 303, "/login")
 	contains(t, "cookie", w.Header().Get("Set-Cookie"), "Max-Age=0")
 	c.cookie = old
-	wants(t, "after it", c.get("/"), 303, "/login")
+	wants(t, "after it", c.get("/"), 303, "/login?over")
 
 	// The same answer whether there is such a name or not.
 	a, b := r.browser(), r.browser()
@@ -200,7 +200,7 @@ func TestSessions(t *testing.T) {
 	s.init()
 	a := storage.Account{ID: "a", Role: storage.Owner}
 	now := time.Now()
-	alive := func(id string, at time.Duration) bool { _, ok := s.find(id, now.Add(at)); return ok }
+	alive := func(id string, at time.Duration) bool { _, ok := s.find(id, now.Add(at), true); return ok }
 	idle, used := s.start(a, now), s.start(a, now)
 	if idle == used || len(idle) != 43 {
 		t.Fatal(idle, used)
@@ -221,15 +221,21 @@ func TestSessions(t *testing.T) {
 	}
 	var ids []string
 	for i := range maxSessions + 3 {
-		ids = append(ids, s.start(a, now.Add(time.Duration(i))))
+		x := storage.Account{ID: storage.AccountID(rune('a' + i/maxOwn))} // each with its share
+		ids = append(ids, s.start(x, now.Add(time.Duration(i))))
 	}
 	if s.len() != maxSessions || alive(ids[2], time.Second) || !alive(ids[3], time.Second) {
 		t.Errorf("%d sessions", s.len())
 	}
-	x, _ := s.find(ids[5], now)
-	s.start(storage.Account{ID: "b"}, now)
-	s.stopAccount("a")
-	if s.len() != 1 || x.ctx.Err() == nil {
+	x, _ := s.find(ids[maxSessions+2], now, false)
+	for range 2 * maxSessions {
+		s.start(storage.Account{ID: "z"}, now.Add(time.Second))
+	}
+	if n := s.len(); n != maxSessions || x.ctx.Err() != nil {
+		t.Errorf("one account logs all others out: %d sessions", n)
+	}
+	s.stopAccount(x.account.ID)
+	if s.len() != maxSessions-3 || x.ctx.Err() == nil {
 		t.Error("sessions of an account do not end")
 	}
 	s.endAll()
@@ -244,7 +250,7 @@ func TestSessionsSwept(t *testing.T) {
 		var s sessions
 		s.init()
 		id := s.start(storage.Account{ID: "a"}, time.Now())
-		x, _ := s.find(id, time.Now())
+		x, _ := s.find(id, time.Now(), true)
 		ctx, stop := context.WithCancel(t.Context())
 		defer stop()
 		go s.sweepUntil(ctx)
@@ -273,9 +279,9 @@ func TestChangePassword(t *testing.T) {
 		t.Error("the session keeps its id")
 	}
 	wants(t, "here", here.get("/me"), 200, "")
-	wants(t, "elsewhere", there.get("/"), 303, "/login")
+	wants(t, "elsewhere", there.get("/"), 303, "/login?over")
 	here.cookie = old
-	wants(t, "old id", here.get("/"), 303, "/login")
+	wants(t, "old id", here.get("/"), 303, "/login?over")
 	if _, err := r.store.LogIn(t.Context(), ownerName, next); err != nil {
 		t.Error(err)
 	}
@@ -285,7 +291,7 @@ func TestChangePassword(t *testing.T) {
 func TestAccountGone(t *testing.T) {
 	r := owned(t)
 	c := r.as(storage.Account{ID: "gone", Role: storage.Owner})
-	wants(t, "gone", c.get("/"), 303, "/login")
+	wants(t, "gone", c.get("/"), 303, "/login?over")
 	a := r.account(storage.Installer)
 	a.Role = storage.Owner // what the session was told once does not count
 	wants(t, "role", r.as(a).get("/calls"), 403, "")
@@ -297,5 +303,5 @@ func TestTooLarge(t *testing.T) {
 	wants(t, "body", w, http.StatusRequestEntityTooLarge, "")
 	c := r.browser()
 	c.header.Set("Content-Type", "application/x-www-form-urlencoded")
-	wants(t, "long name", c.post("/login", "name", strings.Repeat("<", 100000), "password", "x"), 422, "")
+	wants(t, "long name", c.post("/login", "name", strings.Repeat("<", 5000), "password", "x"), 422, "")
 }

@@ -92,7 +92,7 @@ func (s *Server) changePassword(q *request) error {
 	s.sessions.stopAccount(a.ID)
 	id := s.sessions.start(a, q.now)
 	http.SetCookie(q.w, cookie(id))
-	if who, ok := s.sessions.find(id, q.now); ok {
+	if who, ok := s.sessions.find(id, q.now, true); ok {
 		s.sessions.setLook(who.key, q.who.look)
 	}
 	redirect(q, "/me?changed")

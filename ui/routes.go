@@ -2,6 +2,7 @@ package ui
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -75,7 +76,7 @@ var railTable = []struct {
 	{"/", "panel.title", everyone},
 	{"/calls", "calls.title", readers},
 	{"/rules", "rules.title", keepers},
-	{"/lines", "lines.title", []storage.Role{storage.Installer}},
+	{"/lines", "lines.title", fitters},
 	{"/health", "health.title", onDuty},
 	{simPath, "sim.title", fitters}, // under a heading of its own
 }
@@ -139,8 +140,10 @@ func (s *Server) admit(q *request, rt *route) bool {
 		}
 		return true
 	}
+	logIn := "/login"
 	if c, err := q.r.Cookie(cookieName); err == nil {
-		if who, ok := s.sessions.find(c.Value, q.now); ok {
+		logIn += "?" + overMark
+		if who, ok := s.sessions.find(c.Value, q.now, !live(q.r)); ok {
 			// The role is the one of now: a change works at once.
 			if a, ok := store.Account(who.account.ID); ok {
 				who.account = a
@@ -156,7 +159,7 @@ func (s *Server) admit(q *request, rt *route) bool {
 	case rt.access == forLogIn:
 		return true
 	case q.who == nil:
-		redirect(q, "/login")
+		redirect(q, logIn)
 	case !slices.Contains(rt.roles, q.who.account.Role):
 		s.fail(q, storage.ErrNotAllowed)
 	default:
@@ -165,18 +168,25 @@ func (s *Server) admit(q *request, rt *route) bool {
 	return false
 }
 
+// live tells whether a page asks for its live parts: it does so by itself, again and again.
+func live(r *http.Request) bool {
+	return r.URL.Path == "/events" || r.URL.Path == simPath+"live"
+}
+
 // redirect sends the browser to another page with GET.
 func redirect(q *request, to string) { http.Redirect(q.w, q.r, to, http.StatusSeeOther) }
 
+var errSessionOver = errors.New("the session is over")
+
 // sim hands a request to the simulator's pages. Its context ends with the session, and so
-// do its streams.
+// do its streams; the cause is another one than [context.Canceled] then.
 func (s *Server) sim(q *request) error {
 	if s.cfg.Sim == nil {
 		return errNotFound
 	}
-	ctx, cancel := context.WithCancel(context.WithValue(q.r.Context(), ctxKey{}, &framed{s, q}))
-	defer cancel()
-	defer context.AfterFunc(q.who.ctx, cancel)()
+	ctx, cancel := context.WithCancelCause(context.WithValue(q.r.Context(), ctxKey{}, &framed{s, q}))
+	defer cancel(nil)
+	defer context.AfterFunc(q.who.ctx, func() { cancel(errSessionOver) })()
 	s.cfg.Sim.ServeHTTP(q.w, q.r.WithContext(ctx))
 	return nil
 }

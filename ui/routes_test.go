@@ -227,7 +227,7 @@ func TestOrigins(t *testing.T) {
 				t.Errorf("%s with %v: %d", path, h, w.Code)
 			}
 		}
-		if x, ok := r.s.sessions.find(c.cookie, time.Now()); !ok || x.look.Theme != "" {
+		if x, ok := r.s.sessions.find(c.cookie, time.Now(), true); !ok || x.look.Theme != "" {
 			t.Errorf("%v: something was changed", h)
 		}
 	}

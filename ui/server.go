@@ -26,9 +26,9 @@ const (
 	writeLimit   = 30 * time.Second // a whole answer; streams lengthen theirs
 	idleLimit    = time.Minute
 	maxHeader    = 32 << 10 // of a request, and what net/http adds for its buffers
-	maxBody      = 1 << 20
-	maxConns     = 256 // in all
-	maxAddrConns = 64  // of one address
+	maxBody      = 16 << 10 // of a form: nobody who is logged out takes much memory with one
+	maxConns     = 256      // in all
+	maxAddrConns = 64       // of one address
 	closeLimit   = 2 * time.Second
 )
 
@@ -99,16 +99,17 @@ func (s *Server) Run(ctx context.Context, l net.Listener, id tls.Certificate) er
 	var protocols http.Protocols
 	protocols.SetHTTP1(true) // one parser, and no streams within streams to bound
 	srv := &http.Server{
-		Handler:           s.handler,
-		TLSConfig:         &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{id}},
-		Protocols:         &protocols,
-		ReadHeaderTimeout: headerLimit,
-		ReadTimeout:       readLimit,
-		WriteTimeout:      writeLimit,
-		IdleTimeout:       idleLimit,
-		MaxHeaderBytes:    maxHeader,
-		ErrorLog:          slog.NewLogLogger(quiet{}, slog.LevelInfo),
-		BaseContext:       func(net.Listener) context.Context { return ctx },
+		Handler:                      s.handler,
+		TLSConfig:                    &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{id}},
+		Protocols:                    &protocols,
+		ReadHeaderTimeout:            headerLimit,
+		ReadTimeout:                  readLimit,
+		WriteTimeout:                 writeLimit,
+		IdleTimeout:                  idleLimit,
+		MaxHeaderBytes:               maxHeader,
+		DisableGeneralOptionsHandler: true, // "OPTIONS *" passes the checks as all else does
+		ErrorLog:                     slog.NewLogLogger(quiet{}, slog.LevelInfo),
+		BaseContext:                  func(net.Listener) context.Context { return ctx },
 	}
 	context.AfterFunc(ctx, func() {
 		limit, done := context.WithTimeout(context.Background(), closeLimit)
@@ -118,7 +119,7 @@ func (s *Server) Run(ctx context.Context, l net.Listener, id tls.Certificate) er
 		}
 	})
 	go s.sessions.sweepUntil(ctx)
-	err := srv.ServeTLS(&limitListener{Listener: l, refused: &s.count.refusedConns, byAddr: map[netip.Addr]int{}}, "", "")
+	err := srv.ServeTLS(&limitListener{Listener: l, refused: &s.count.refusedConns, byAddr: map[netip.Addr][]*limitConn{}}, "", "")
 	if ctx.Err() != nil && errors.Is(err, http.ErrServerClosed) {
 		s.sessions.endAll()
 		return nil

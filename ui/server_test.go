@@ -120,6 +120,12 @@ func TestServed(t *testing.T) {
 			}
 			io.Copy(io.Discard, res.Body)
 		}
+		io.WriteString(c, "OPTIONS * HTTP/1.1\r\nHost: other.example\r\n\r\n")
+		if res, err := http.ReadResponse(br, nil); err != nil || res.StatusCode != 421 || res.Header.Get("X-Frame-Options") == "" {
+			t.Error(res, err)
+		} else {
+			io.Copy(io.Discard, res.Body)
+		}
 		go io.WriteString(c, "GET /login HTTP/1.1\r\nHost: localhost\r\nX: "+strings.Repeat("x", 2*maxHeader)+"\r\n\r\n")
 		if res, err := http.ReadResponse(br, nil); err != nil || res.StatusCode != 431 {
 			t.Error(res, err)

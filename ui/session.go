@@ -15,6 +15,7 @@ import (
 const (
 	cookieName   = "__Host-sotto"
 	maxSessions  = 64
+	maxOwn       = 8 // of one account
 	sessionIdle  = 30 * time.Minute
 	sessionLimit = 12 * time.Hour
 	sweepEvery   = time.Minute
@@ -48,7 +49,8 @@ type sessions struct {
 func (s *sessions) init() { s.byKey = map[sessionKey]*session{} }
 
 // start begins a session and gives its id, 256 random bits. With too many, the one that
-// was idle for longest ends.
+// was idle for longest ends: of the same account if that has its share, so that nobody
+// logs others out by logging in.
 func (s *sessions) start(a storage.Account, now time.Time) (id string) {
 	var raw [32]byte
 	rand.Read(raw[:])
@@ -58,21 +60,32 @@ func (s *sessions) start(a storage.Account, now time.Time) (id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.sweep(now)
-	for len(s.byKey) >= maxSessions {
-		var oldest *session
-		for _, y := range s.byKey {
-			if oldest == nil || y.seen.Before(oldest.seen) {
-				oldest = y
-			}
-		}
-		s.drop(oldest)
-	}
+	s.room(maxOwn, func(y *session) bool { return y.account.ID == a.ID })
+	s.room(maxSessions, func(*session) bool { return true })
 	s.byKey[x.key] = x
 	return id
 }
 
-// find gives a copy of the session of id, if it still runs, and notes that it was seen.
-func (s *sessions) find(id string, now time.Time) (session, bool) {
+// room makes room for one more of those that are meant, most of which there may be at once.
+func (s *sessions) room(most int, meant func(*session) bool) {
+	n := 0
+	var oldest *session
+	for _, y := range s.byKey {
+		if !meant(y) {
+			continue
+		}
+		if n++; oldest == nil || y.seen.Before(oldest.seen) {
+			oldest = y
+		}
+	}
+	if n >= most {
+		s.drop(oldest)
+	}
+}
+
+// find gives a copy of the session of id, if it still runs, and notes that it was seen if
+// that is use of it.
+func (s *sessions) find(id string, now time.Time, use bool) (session, bool) {
 	if len(id) > 64 {
 		return session{}, false
 	}
@@ -87,7 +100,9 @@ func (s *sessions) find(id string, now time.Time) (session, bool) {
 		s.drop(x)
 		return session{}, false
 	}
-	x.seen = now
+	if use {
+		x.seen = now
+	}
 	return *x, true
 }
 

@@ -26,6 +26,7 @@ var words = map[string]string{
 
 	"login.title": "Log in", "login.key": "Log in", "login.banner": "For people of this office only. Failed tries are counted.",
 	"login.cannot": "Cannot log in?", "login.help": "The person who looks after the box can give you a new password.",
+	"login.over":  "Your log-in has ended. It does after 30 minutes without use, after 12 hours, with a new password, and when the box starts again.",
 	"login.wrong": "Name and password do not go together.",
 	"login.more":  "%d more tries, then there is a wait of %s.", "login.one": "One more try, then there is a wait of %s.",
 	"login.now": "The next try can be made in %s.", "login.wait": "There were too many failed tries. The next one can be made in %s.",
@@ -38,7 +39,7 @@ var words = map[string]string{
 
 	"setup.title": "Set-up", "setup.intro": "This box has no owner yet. Whoever sends this form becomes its owner and can see and change everything.",
 	"setup.name": "Your name", "setup.name.hint": "You log in with it.", "setup.key": "Become the owner",
-	"setup.where": "This box has no owner yet. The link to the set-up is printed where the box was started, on its console and in its log of this start.",
+	"setup.where": "This box has no owner yet. The link to the set-up is printed where the box was started, on its console.",
 	"setup.why":   "The link is new at each start and works once. Only somebody at the box can read it.",
 	"setup.wrong": "This set-up link is not the one of this start. Copy the newest one from the console.",
 	"setup.wait":  "There were too many wrong set-up links. The next one can be tried in %s.",

@@ -39,6 +39,7 @@ type Handset struct {
 	handAt  time.Time // last movement of the hand ended
 	downAt  time.Time // put down, or flashed
 	toneAt  time.Time // last frame with a tone in the ear
+	toned   bool      // something of a tone was in the frame before: a voice that begins clicks in one
 	low     [8]int32  // state of the filter that parts tones from voices
 
 	ear         *ear.Ear
@@ -154,9 +155,11 @@ func (h *Handset) listen(start time.Time, feed *chipsim.Feed) {
 	if !feed.Talk {
 		feed.Audio = board.Frame{}
 	}
-	if h.tone(&feed.Audio) {
+	tone := h.tone(&feed.Audio)
+	if tone && h.toned {
 		h.toneAt = start
 	}
+	h.toned = tone
 	for _, e := range h.ear.Hear(start, &feed.Audio) {
 		switch e.Kind {
 		case ear.ToneOn:

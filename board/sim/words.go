@@ -22,7 +22,7 @@ line 1 hangs up [with break [250ms] | with reversal | with busy | with congestio
 line 1 breaks 90ms | line 1 reverses | line 1 counts [no] reversal | line 1 has [no] dial tone | line 1 is cut | line 1 is joined
 line 1 lifts another set | line 1 hangs up another set
 line 1 is seized | line 1 is idle | line 1 rings | line 1 hears 0123 | line 1 hears pulses 0123 | line 1 hears voice 101 | 101 hears voice line 1
-  any of these: ... within 300ms; never 103 rings
+  any of these: ... within 300ms; or the other way round: never 103 rings
 port 101 fails | port FXO 1 works | wait 3s | help | quit`
 
 // ErrQuit is returned by Do for the word quit.

@@ -169,10 +169,15 @@ const maxPage = 500
 // recordLine gives a record in the simulator's words.
 func recordLine(r *storage.RecordView) string {
 	name := func(p *storage.PartyView) string {
-		if p.Ext != "" {
+		switch {
+		case p.Ext != "":
 			return string(p.Ext)
+		case p.Number != "":
+			return p.Number
+		case p.Line != "":
+			return p.Line // and who called on it is not known
 		}
-		return p.Number
+		return "nobody"
 	}
 	return sim.RecordLine(name(&r.From), name(&r.To), r.Outcome.String(), r.Talked, r.Held)
 }

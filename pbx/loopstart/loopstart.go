@@ -11,6 +11,10 @@
 //
 // What a call for help needs differs from all others ([Call].Urgent): it is dialled whether
 // there is dial tone or not, and no tone, reversal or short break ends it.
+//
+// What it cannot see: a ring that began less than some 60 ms before the seizure, since the
+// chip has not told of it by then. That caller is answered by silence for the time of
+// [Patience], and let go as a line without dial tone is.
 package loopstart
 
 import (

@@ -167,10 +167,16 @@ func TestLine(t *testing.T) {
 			y.edge(0, RingOn)
 			y.order(2000*ms, Answer)
 			y.edge(2300*ms, Lost)
-			y.edge(2500*ms, Back)
+			y.edge(2450*ms, Back)
 			y.edge(2600*ms, Reversed)
 			y.runTo(time.Minute)
 		}, "0 rang, 2000 seize"},
+		{"a caller who leaves as we answer", de, func(y *player) {
+			y.edge(0, RingOn)
+			y.order(2000*ms, Answer)
+			y.edge(2300*ms, Lost)
+			y.edge(2550*ms, Back)
+		}, "0 rang, 2000 seize, 2550 cleared by loop break at 2300"},
 		{"a caller who leaves by reversal", reversal, func(y *player) { y.edge(0, RingOn); y.order(2000*ms, Answer); y.edge(4000*ms, Reversed) },
 			"0 rang, 2000 seize, 4000 cleared by reversal at 4000"},
 		{"dial tone as soon as the chip hears", de, func(y *player) { y.call("12", false); y.order(420*ms, HeardDial); y.runTo(time.Minute) },

@@ -239,12 +239,17 @@ func (l *Line) breaks(at time.Time) {
 
 func (l *Line) currentBack(time.Time, time.Time, *Output) { l.lost, l.cut = time.Time{}, time.Time{} }
 
-// breakOver: a break of half the set length or more ended the call; in the first moments of
-// a call that came in, and in a call for help, a short one is the exchange's own business.
+// breakOver: a break of half the set length or more ended the call; in the first moments
+// after the call was taken, when exchanges switch, one of the whole length. In a call for
+// help a short one is the exchange's own business.
 func (l *Line) breakOver(now, at time.Time, out *Output) {
 	lost := l.lost
 	l.currentBack(now, at, out)
-	if lost.IsZero() || l.call.Urgent || lost.Before(l.seized.Add(SafeZone)) || at.Sub(lost) < l.use.Break/2 {
+	need := l.use.Break / 2
+	if lost.Before(l.seized.Add(SafeZone)) {
+		need = l.use.Break
+	}
+	if lost.IsZero() || l.call.Urgent || at.Sub(lost) < need {
 		return
 	}
 	out.cleared(ByBreak, lost)

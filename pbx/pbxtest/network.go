@@ -71,7 +71,7 @@ func (s secrets) Secret(id plan.UserID) (pbx.Secret, bool) {
 
 // network joins an exchange to a network in memory.
 func (o *Office) network(t testing.TB, cfg *pbx.Config, n *plan.Numbering, saved *Registrations, log *slog.Logger) {
-	o.Net, o.numbers = siptest.NewNet(), n
+	o.Net = siptest.NewNet()
 	var err error
 	o.RTP, err = rtpport.New(rtpport.Config{From: 10000, To: 10999, Engine: o.Engine, Log: log,
 		Listen: func(a netip.AddrPort) (rtpport.Socket, error) { return o.Net.UDP(a) }})

@@ -51,8 +51,8 @@ func level(s tone.Step) float64 {
 }
 
 // Exchange gives an exchange of the country. Its tones have the country's frequencies,
-// cadence and loudness; all sines of one are equally loud and all bursts sound like the
-// first, which is all that exchange.Tone can say.
+// cadence and loudness; all bursts of one sound like the first, which is all that
+// exchange.Tone can say.
 func Exchange(c *country.Country) exchange.Config {
 	return exchange.Config{
 		DialDelay:  300 * time.Millisecond,
@@ -73,7 +73,7 @@ func exchangeTone(t *tone.Tone) exchange.Tone {
 	first := steps[0]
 	x := exchange.Tone{Level: level(first) - 10*math.Log10(float64(len(first.Sines)))}
 	for _, w := range first.Sines {
-		x.Hz = append(x.Hz, w.Hz)
+		x.Hz, x.Levels = append(x.Hz, w.Hz), append(x.Levels, w.Level)
 	}
 	if first.On > 0 {
 		for _, s := range steps {

@@ -119,6 +119,11 @@ func TestExchange(t *testing.T) {
 			if tn.Level < -40 || tn.Level > -3 {
 				t.Errorf("%s: %.1f dBm0", name, tn.Level)
 			}
+			for i, w := range first.Sines {
+				if i >= len(tn.Levels) || tn.Levels[i] != w.Level {
+					t.Errorf("%s: levels %v", name, tn.Levels)
+				}
+			}
 			if got := tn.Level + 10*math.Log10(float64(len(tn.Hz))); math.Abs(got-level(first)) > 0.01 {
 				t.Errorf("%s: all together %.1f dBm0, want %.1f", name, got, level(first))
 			}

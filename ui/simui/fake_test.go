@@ -71,9 +71,7 @@ type fakeEnd struct {
 }
 
 func (e fakeEnd) note(what string) {
-	e.f.mu.Lock()
-	defer e.f.mu.Unlock()
-	e.f.did = append(e.f.did, e.id+" "+what)
+	e.f.change(func() { e.f.did = append(e.f.did, e.id+" "+what) })
 }
 func (e fakeEnd) VoiceHz() float64 { return 2700 }
 func (e fakeEnd) Attach(t Tap) func() {

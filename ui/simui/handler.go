@@ -24,6 +24,10 @@ var templates = template.Must(template.New("").Parse(pageHTML))
 // maxForm bounds the body of a form, in bytes.
 const maxForm = 1024
 
+// settle bounds how long a form waits for what it did to take place: a few frames of the
+// board.
+const settle = 100 * time.Millisecond
+
 // New makes the page of a simulated board. It starts nothing; Close ends the live pages
 // that come.
 func New(cfg Config) *Server {
@@ -102,13 +106,16 @@ var pad = []sign{{"1", ""}, {"2", ""}, {"3", ""}, {"4", ""}, {"5", ""}, {"6", ""
 
 // form does what a form of the page without script asks for.
 func (s *Server) form(w http.ResponseWriter, r *http.Request) {
-	if !sameOrigin(r) {
+	// A page that sends no referrer says "null" for its origin in a form; Sec-Fetch-Site
+	// tells the rest.
+	if s.protection.Check(r) != nil {
 		s.refused.Add(1)
 		http.Error(w, "This page may not be used from another one.", http.StatusForbidden)
 		return
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	to, err := r.PathValue("to"), r.ParseForm()
+	changed := s.cfg.World.Changed()
 	if err == nil {
 		what := r.PostForm.Get("do")
 		if d, ok := strings.CutPrefix(what, "key "); ok && r.PostForm.Get("rotary") != "" {
@@ -120,6 +127,11 @@ func (s *Server) form(w http.ResponseWriter, r *http.Request) {
 	}
 	switch {
 	case err == nil:
+		select { // the page that follows is to show what was done
+		case <-changed:
+		case <-time.After(settle):
+		case <-r.Context().Done():
+		}
 		http.Redirect(w, r, Path+"#"+to, http.StatusSeeOther)
 	case errors.Is(err, errUnknown):
 		s.refused.Add(1)
@@ -147,7 +159,9 @@ func sentence(err error) string {
 	case errors.Is(err, errReplaced):
 		return "This page was opened in another window and goes on there."
 	case errors.Is(err, errFlood):
-		return "The browser sent more sound than there is time for. Load the page again."
+		return "The browser sent more than there is time for. Load the page again."
+	case errors.Is(err, errOver):
+		return "You were logged out. Load the page again."
 	}
 	return "That did not work, and it is the box's fault."
 }

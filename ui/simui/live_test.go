@@ -1,9 +1,11 @@
 package simui
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"math"
 	"net/http"
 	"net/http/httptest"
@@ -252,6 +254,37 @@ func TestOneLivePageALogin(t *testing.T) {
 	other.text("state")
 }
 
+// TestLogInOver: a page whose log-in is over is told so, and one whose box ends tries again.
+func TestLogInOver(t *testing.T) {
+	for over, want := range map[error]string{errors.New("logged out"): "You were logged out", context.Canceled: ""} {
+		ends := make(chan context.CancelCauseFunc, 1)
+		s := New(Config{World: newFake()})
+		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			ctx, end := context.WithCancelCause(r.Context())
+			ends <- end
+			s.ServeHTTP(w, r.WithContext(ctx))
+		}))
+		c, err := dial(t, srv, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.text("state")
+		(<-ends)(over)
+		var said []byte
+		for err == nil {
+			var b []byte
+			if _, b, err = c.conn.Read(c.ctx); err == nil {
+				said = b
+			}
+		}
+		if ended := bytes.HasPrefix(said, []byte(`{"ended":"`+want)); ended != (want != "") {
+			t.Errorf("%v: the page is told %s", over, said)
+		}
+		s.Close()
+		srv.Close()
+	}
+}
+
 // TestHostilePage: what no page of ours sends ends the page or is refused, never more.
 func TestHostilePage(t *testing.T) {
 	f := newFake()
@@ -280,7 +313,16 @@ func TestHostilePage(t *testing.T) {
 			break
 		}
 	}
-	c.text("more sound than there is time for")
+	c.text("more than there is time for")
+	if c, err = dial(t, srv, nil); err != nil {
+		t.Fatal(err)
+	}
+	for range 4 * textBurst {
+		if c.conn.Write(c.ctx, websocket.MessageText, []byte("{}")) != nil {
+			break
+		}
+	}
+	c.text("more than there is time for")
 	if did := f.done(); len(did) > 0 {
 		t.Errorf("done: %q", did)
 	}

@@ -42,6 +42,8 @@ const (
 	pingTime   = 10 * time.Second      // for its answer
 	soundBurst = 50                    // messages with sound at once, for a page that was held up
 	soundRate  = 60                    // a second; 50 are needed
+	textBurst  = 200                   // messages with text at once
+	textRate   = 50                    // a second
 )
 
 // page is one live page.
@@ -57,10 +59,12 @@ type page struct {
 
 var (
 	errReplaced = errors.New("opened in another window")
-	errFlood    = errors.New("more sound than there is time for")
+	errFlood    = errors.New("more than there is time for")
+	errOver     = errors.New("the log-in is over")
 )
 
-// live serves the WebSocket. It lives no longer than the request's context.
+// live serves the WebSocket. It lives no longer than the request's context: one that ends
+// for another cause than [context.Canceled] ends because the log-in is over.
 func (s *Server) live(w http.ResponseWriter, r *http.Request) {
 	if !sameOrigin(r) {
 		s.refused.Add(1)
@@ -91,8 +95,12 @@ func (s *Server) live(w http.ResponseWriter, r *http.Request) {
 	wg.Go(func() { end(p.read()) })
 	wg.Go(func() { end(p.ping(ctx)) })
 	end(p.write(ctx))
-	switch why := context.Cause(ctx); {
-	case errors.Is(why, errReplaced), errors.Is(why, errFlood):
+	why := context.Cause(ctx)
+	if over := context.Cause(r.Context()); over != nil && !errors.Is(over, context.Canceled) {
+		why = errOver
+	}
+	switch {
+	case errors.Is(why, errReplaced), errors.Is(why, errFlood), errors.Is(why, errOver):
 		p.send(websocket.MessageText, text("ended", sentence(why))) // and if it does not, it is gone
 	case !gone(why):
 		s.lost.Add(1)
@@ -173,14 +181,14 @@ func (p *page) offer(b *block) { p.s.dropped.Add(push(p.sound, *b)) }
 
 // read takes what the page sends until the connection ends.
 func (p *page) read() error {
-	sounds := allowance{burst: soundBurst, rate: soundRate}
+	sounds, texts := allowance{burst: soundBurst, rate: soundRate}, allowance{burst: textBurst, rate: textRate}
 	var pcm [blockLen]int16
 	for {
 		kind, b, err := p.conn.Read(context.Background())
 		switch {
 		case err != nil:
 			return err
-		case kind == websocket.MessageBinary && !sounds.take(time.Now()):
+		case kind == websocket.MessageBinary && !sounds.take(time.Now()), kind == websocket.MessageText && !texts.take(time.Now()):
 			p.s.refused.Add(1)
 			return errFlood
 		case kind == websocket.MessageBinary && len(b) == soundLen && int(b[0]) < len(p.s.channels):

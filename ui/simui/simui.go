@@ -90,6 +90,8 @@ type Server struct {
 	channels []*channel // telephones, then lines
 	phones   int
 
+	protection http.CrossOriginProtection // of forms
+
 	dropped, spoken, starved, refused, lost atomic.Uint64
 
 	mu     sync.Mutex

@@ -176,6 +176,15 @@ func TestFormLimits(t *testing.T) {
 		if w := post(s, "p1", url.Values{"do": {"lift"}}, "https://elsewhere.example"); w.Code != 403 || len(f.done()) > 0 {
 			t.Errorf("from another page: %d", w.Code)
 		}
+		if w := post(s, "p1", url.Values{"do": {"lift"}}, "null"); w.Code != 403 || len(f.done()) > 0 {
+			t.Errorf("from nowhere: %d", w.Code)
+		}
+		own := httptest.NewRequest("POST", Path+"p1", strings.NewReader("do=lift"))
+		own.Header = http.Header{"Content-Type": {"application/x-www-form-urlencoded"}, "Origin": {"null"}, "Sec-Fetch-Site": {"same-origin"}}
+		w := httptest.NewRecorder()
+		if s.ServeHTTP(w, own); w.Code != 303 || strings.Join(f.done(), ",") != "p1 lift" {
+			t.Errorf("from this page, which sends no referrer: %d", w.Code)
+		}
 		if w := post(s, "p1", url.Values{"do": {"lift"}, "x": {strings.Repeat("x", maxForm)}}, ""); w.Code != 400 || len(f.done()) > 0 {
 			t.Errorf("too long: %d", w.Code)
 		}
@@ -185,7 +194,7 @@ func TestFormLimits(t *testing.T) {
 		for range 2 * actsBurst {
 			post(s, "p1", url.Values{"do": {"flash"}}, "")
 		}
-		if n := len(f.done()); n != actsBurst-1 {
+		if n := len(f.done()); n != actsBurst-2 {
 			t.Errorf("%d acts at once", n)
 		}
 		if post(s, "p2", url.Values{"do": {"flash"}}, ""); len(f.done()) != 1 {

@@ -24,6 +24,7 @@ import (
 type Tone struct {
 	Hz      []float64       // all at the same time
 	Level   float64         // of each, in dBm0
+	Levels  []float64       // of each, in dBm0, where they differ; else nil
 	Cadence []time.Duration // on, off, on, off … and again; none is a steady tone
 }
 

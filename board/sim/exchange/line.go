@@ -250,7 +250,11 @@ func (l *Line) tone(t *Tone, f *board.Frame) {
 		return
 	}
 	for i, hz := range t.Hz[:min(len(t.Hz), len(l.osc))] {
-		l.osc[i] = sine(f, l.osc[i], hz, board.Amplitude(t.Level))
+		level := t.Level
+		if i < len(t.Levels) {
+			level = t.Levels[i]
+		}
+		l.osc[i] = sine(f, l.osc[i], hz, board.Amplitude(level))
 	}
 	for i := range f {
 		if !sounding(t.Cadence, l.samples+int64(i)) {

@@ -107,10 +107,22 @@ func drift(a, b *burst) bool {
 	return false
 }
 
-// holds tells whether the burst that is on, brought up to date, is the pattern's steady sound.
-func (w *pattern) holds(b *burst) bool {
+// holds tells whether the burst that is on, brought up to date, is the pattern's steady
+// sound. It may have been taken for another that hears the same, as 425 Hz is as loud in the
+// band of 400 and 425 Hz together: its frequency tells.
+func (p *Plan) holds(w *pattern, b *burst) bool {
 	s := &w.steps[0]
-	return b.sound == s.sound && b.share >= minShare*s.share && !b.shifted()
+	own, want := p.sounds[b.sound].bands, p.sounds[s.sound].bands
+	if len(own) != len(want) || b.share < minShare*s.share {
+		return false
+	}
+	for i, k := range own {
+		is := p.bands[k].hz * (1 + float64(b.off[i]))
+		if math.Abs(is/p.bands[want[i]].hz-1) > maxShift {
+			return false
+		}
+	}
+	return true
 }
 
 // shifted tells whether a frequency of b is off.
@@ -148,7 +160,7 @@ func (d *Detector) follow(c change) {
 		case w.steady:
 			if n := t.length() - w.need; t.open && t.lost == 0 && n >= 0 && n%10 == 0 {
 				t.sum(d.plan)
-				is = w.holds(&t.cur)
+				is = d.plan.holds(w, &t.cur)
 			}
 		case w.onset:
 			is = c == began && w.fits(&d.past, w.need, open)

@@ -259,6 +259,30 @@ func TestStutter(t *testing.T) {
 	}
 }
 
+// TestDialBesideStutter: an ordinary dial tone is one, too, where a special one beside it is
+// looked for, whose band may hold both.
+func TestDialBesideStutter(t *testing.T) {
+	for _, code := range country.Codes() {
+		c, _ := country.Lookup(code)
+		dial := c.Tone(country.Dial)
+		p := compiled(t, Tones{Dial: dial, Stutter: c.Tone(country.Stutter)})
+		for _, pitch := range []float64{0.985, 1, 1.015} {
+			l := exact
+			l.pitch = pitch
+			d := new(Detector)
+			d.Start(p)
+			limit := 800 * ms
+			if dial.Loop()[0].On > 0 {
+				limit = 2 * period(dial)
+			}
+			got := hear(d, append(quietFor(300*ms), l.play(dial, 5*time.Second)...))
+			if len(got) == 0 || got[0].Event != (Event{Dial, true}) || got[0].at > 300*ms+limit {
+				t.Errorf("%s, %g of its pitch: told %v", code, pitch, got)
+			}
+		}
+	}
+}
+
 func TestCompileRefuses(t *testing.T) {
 	sine := func(hz ...float64) (s []tone.Sine) {
 		for _, f := range hz {

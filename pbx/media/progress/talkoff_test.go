@@ -118,10 +118,11 @@ func TestSpeechEndsNoCall(t *testing.T) {
 // that are steady.
 func TestMusicEndsNoCall(t *testing.T) {
 	minutes, step := 24, 3
+	hard := []int{42, 64, 385, 435, 522, 543, 568}
 	if *soak {
 		minutes = 600
 	} else if testing.Short() {
-		minutes = 3
+		minutes, hard = 1, hard[:1]
 	}
 	j := judges(t)
 	play := func(i, first, step int) {
@@ -133,7 +134,7 @@ func TestMusicEndsNoCall(t *testing.T) {
 	}
 	// Pieces that a laxer detector took for busy: beeps on the very frequency, in the very
 	// cadence, over a bass or drums, and a melody of square waves.
-	for _, i := range []int{42, 64, 385, 435, 522, 543, 568} {
+	for _, i := range hard {
 		play(i, 0, 1)
 	}
 	j.report(t, "music")
