@@ -28,7 +28,7 @@ run: ## build and start the demo office; then type words, such as: 101 lifts
 
 test: packages speech axe check race arm ## everything: installs the Debian packages it needs
 
-check: ## format, vet, all tests
+check: ## format, vet, all tests; once before it: make packages speech axe
 	@test -z "$$(gofmt -l .)" || { echo 'not gofmt-clean:'; gofmt -l .; exit 1; }
 	$(GO) vet ./...
 	$(GO) test ./...

@@ -47,9 +47,10 @@ func (s *Server) port(q *request) error {
 			facts = append(facts, s.lineFacts(&p, pv)...)
 		}
 		s.showLive(q, 200, "port", pv.Heading, "/events?port="+pv.ID, struct {
-			Port  portView
-			Facts []fact
-		}{pv, facts})
+			Port   portView
+			Facts  []fact
+			Meters *metersView
+		}{pv, facts, s.measure(q, pv)})
 		return nil
 	}
 	return errNotFound

@@ -34,13 +34,14 @@ const (
 
 // Config is what the pages show. Log and Snapshot are required.
 type Config struct {
-	Store    *storage.Store       // nil: the box runs from its lifeline
-	Snapshot func() *pbx.Snapshot // state of the switch; any goroutine
-	Ports    []board.PortInfo     // as they were found at start
-	Network  Network              // nil: no telephones on the network
-	Sim      http.Handler         // pages of the simulator, mounted at /sim/; nil: none
-	Hosts    []string             // names of the box beside localhost, sotto.local and any IP address
-	Version  string               // shown to those who are logged in
+	Store    *storage.Store                                              // nil: the box runs from its lifeline
+	Snapshot func() *pbx.Snapshot                                        // state of the switch; any goroutine
+	Ports    []board.PortInfo                                            // as they were found at start
+	Network  Network                                                     // nil: no telephones on the network
+	Measure  func(context.Context, board.Port) (board.LineReport, error) // of an idle line; nil: not possible
+	Sim      http.Handler                                                // pages of the simulator, mounted at /sim/; nil: none
+	Hosts    []string                                                    // names of the box beside localhost, sotto.local and any IP address
+	Version  string                                                      // shown to those who are logged in
 	Log      *slog.Logger
 }
 

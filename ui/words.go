@@ -98,6 +98,10 @@ var words = map[string]string{
 	"outcome.answered": "Answered", "outcome.notknown": "Answer not known", "outcome.busy": "Busy", "outcome.noanswer": "No answer", "outcome.abandoned": "Given up",
 	"outcome.missed": "Missed", "outcome.unobtainable": "Nobody has this number", "outcome.failed": "Not reached", "outcome.unknown": "Not known",
 
+	"meter.title": "Meters", "meter.when": "read as this page was opened", "meter.v": "%.1f V", "meter.label": "%s: %.1f volts. Good is %.0f to %.0f volts.",
+	"meter.station": "Voltage on the hook", "meter.feed": "Feed of the box", "meter.line": "Voltage on the hook", "meter.polarity": "Polarity", "meter.normal": "Normal", "meter.turned": "Reversed",
+	"meter.busy": "The line is in use. Load this page again when it is idle.", "meter.failed": "The port does not work, so nothing can be read.",
+	"meter.offhook": "The telephone is off the hook.", "meter.apart": "The part of the chip at the line does not answer.",
 	"lines.title": "Lines", "lines.intro": "The exchange lines, and how the box uses them.", "lines.none": "There is no exchange line.",
 	"fact.ext": "Extension", "fact.socket": "Socket", "fact.chip": "Chip", "fact.nochip": "none answered", "fact.start": "At start", "fact.dead": "Did not work",
 	"fact.rings": "A call rings", "fact.dials": "Dials by", "fact.pulse": "pulses", "fact.dtmf": "tones", "fact.answer": "An answer", "fact.reversal": "is known by the turn of polarity",

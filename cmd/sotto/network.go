@@ -204,8 +204,9 @@ func (f *sipFlags) secretsFile() (*os.File, error) {
 
 // makeSecrets gives each user with telephones on the network who has none yet a secret,
 // and one to whom -sip-new-secret names, and shows it, once: printed, or in file if there
-// is one.
-func makeSecrets(ctx context.Context, f sipFlags, off *office, out io.Writer, file *os.File) error {
+// is one. What is registered with an old one is so no longer.
+func (n *network) makeSecrets(ctx context.Context, off *office, out io.Writer, file *os.File) error {
+	f := &n.flags
 	users := off.store.Secretless()
 	if f.renew != "" {
 		u := off.numbers.ByExt(plan.Ext(f.renew))
@@ -228,6 +229,7 @@ func makeSecrets(ctx context.Context, f sipFlags, off *office, out io.Writer, fi
 		if err != nil {
 			return fmt.Errorf("make a secret: %w", err)
 		}
+		n.sip.Forget(id) // what registered with the old one
 		if file != nil {
 			_, err = fmt.Fprintln(file, u.Ext, plain)
 		} else {

@@ -65,7 +65,7 @@ func servePage(addr netip.AddrPort, brd *sim.Board, off *office, n *network, sw 
 	if err != nil {
 		return nil, err
 	}
-	cfg := ui.Config{Store: off.store, Snapshot: sw.Snapshot, Ports: brd.Ports(), Hosts: hosts, Version: version(), Log: log}
+	cfg := ui.Config{Store: off.store, Snapshot: sw.Snapshot, Ports: brd.Ports(), Measure: brd.Test, Hosts: hosts, Version: version(), Log: log}
 	if n != nil {
 		cfg.Network = n.sip
 	}

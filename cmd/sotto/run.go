@@ -177,7 +177,7 @@ func serve(ctx context.Context, brd *sim.Board, o options, off *office, net *net
 	engine := media.New(brd, len(brd.Ports()))
 	if net != nil {
 		fmt.Fprintln(out, "SIP telephones register at "+o.sip.server())
-		if err := makeSecrets(ctx, o.sip, off, out, secrets); err != nil {
+		if err := net.makeSecrets(ctx, off, out, secrets); err != nil {
 			log.Error("no secrets for SIP telephones", "why", err)
 		}
 	}

@@ -186,6 +186,26 @@ func TestSetPlan(t *testing.T) {
 	})
 }
 
+// TestNewSecret: who has a new secret is registered no longer; its call goes on.
+func TestNewSecret(t *testing.T) {
+	office(t, func(t *testing.T, b *box) {
+		caller, called, _ := b.up()
+		b.sip.Forget("u202")
+		pause(time.Minute)
+		alive(b, caller, called)
+		if l := b.saved.Bindings(); len(l) != 1 {
+			t.Errorf("%d bindings, want 1", len(l))
+		}
+		c := b.registered("203").Call("202")
+		if !c.Ended(time.Second) || c.Statuses()[len(c.Statuses())-1] != 480 {
+			t.Errorf("called: %v", c.Statuses())
+		}
+		if status := called.Hang(); status != 200 || !caller.Ended(time.Second) {
+			t.Errorf("BYE: %d", status)
+		}
+	})
+}
+
 // TestTelephonesOfOne: all telephones of a user ring as one.
 func TestTelephonesOfOne(t *testing.T) {
 	answers := func(d time.Duration) func(*siptest.Phone) { return func(p *siptest.Phone) { p.Answers = d } }

@@ -162,6 +162,15 @@ func (s *Server) SetPlan(n *plan.Numbering) {
 	})
 }
 
+// Forget ends the registrations of a user, whose secret is another now. Calls go on.
+func (s *Server) Forget(user plan.UserID) {
+	s.order(func() {
+		if s.reg.Forget(user) {
+			s.bindingsChanged(user)
+		}
+	})
+}
+
 // order hands the loop something to do. A loop that is dead takes no more.
 func (s *Server) order(f order) {
 	if s.dead.Load() {
