@@ -102,6 +102,9 @@ func (s *Server) live(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case errors.Is(why, errReplaced), errors.Is(why, errFlood), errors.Is(why, errOver):
 		p.send(websocket.MessageText, text("ended", sentence(why))) // and if it does not, it is gone
+		// What the page still sends is read for some seconds: with it unread, the end of the
+		// connection would overtake the sentence.
+		p.conn.Close(websocket.StatusPolicyViolation, "")
 	case !gone(why):
 		s.lost.Add(1)
 		s.cfg.Log.Info("simulator page lost", "why", why)
