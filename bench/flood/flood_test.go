@@ -73,6 +73,9 @@ func (l *line) String() string {
 		l.loss, ms(l.p50), ms(l.p99), ms(l.max), ms(l.gap), l.calls, l.calls+l.failed, l.slowest.Seconds(), again, float64(l.rss)/1024, l.cpu, l.files, float64(l.logged)/1000/s, l.others)
 }
 
+// calmest is how long a row without an attack lasts at the most.
+const calmest = 20 * time.Second
+
 // TestFlood puts calls up and attacks the box in one way after the other.
 func TestFlood(t *testing.T) {
 	if testing.Short() {
@@ -87,7 +90,7 @@ func TestFlood(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	calm := min(*length, 20*time.Second)
+	calm := min(*length, calmest)
 	quiet := attack{name: "quiet", run: func() sent { time.Sleep(calm); return sent{lasted: calm} }}
 	fmt.Fprintln(t.Output(), heading)
 	before := r.measure(quiet)
@@ -228,7 +231,7 @@ func (r *run) reboot(l *line, stop chan struct{}) {
 	r.ports++
 	p := newPhone(r.t, r.lan, r.b, r.m, rebooted, 6000+r.ports, false)
 	select {
-	case <-time.After(*length / 2):
+	case <-time.After(min(*length, calmest) / 2): // the quiet rows are short
 	case <-stop:
 		return
 	}
