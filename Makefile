@@ -4,6 +4,8 @@ GO      ?= go
 BIN     := bin
 SPEECH  := tmp/speech
 AXE     := tmp/axe
+KNOWN   := tmp/wycheproof
+MILLION := tmp/million
 SHOTS   := tmp/shots
 
 LDFLAGS := -s -w
@@ -16,7 +18,7 @@ PURE := ./board ./board/sim/ear ./board/sim/display ./board/sim/exchange ./board
         ./pbx/sipline/ua ./storage/seal
 
 .NOTPARALLEL:
-.PHONY: help run test check race arm bench micro beside flood soak build speech axe packages pictures golden clean
+.PHONY: help run test check race arm bench micro million beside flood soak build speech axe known packages pictures golden clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/' | expand -t 10
@@ -26,9 +28,9 @@ run: ## build and start the demo office; then type words, such as: 101 lifts
 	@$(GO) build -buildvcs=false -o $(BIN)/sotto ./cmd/sotto
 	@$(BIN)/sotto -board sim -data run/data
 
-test: packages speech axe check race arm ## everything: installs the Debian packages it needs
+test: packages speech axe known check race arm ## everything: installs the Debian packages it needs
 
-check: ## format, vet, all tests; once before it: make packages speech axe
+check: ## format, vet, all tests; once before it: make packages speech axe known
 	@test -z "$$(gofmt -l .)" || { echo 'not gofmt-clean:'; gofmt -l .; exit 1; }
 	$(GO) vet ./...
 	$(GO) test ./...
@@ -39,10 +41,14 @@ race: ## the short suite under the race detector (needs a C compiler)
 arm: ## the pure packages' tests as ARMv7 programs under qemu
 	GOOS=linux GOARCH=arm GOARM=7 $(GO) test -short -exec 'qemu-arm-static' $(PURE)
 
-bench: micro beside flood ## all figures: micro, beside, flood; half an hour
+bench: micro million beside flood ## all figures: micro, million, beside, flood; half an hour
 
 micro: ## figures of the parts: media tick, switch step, SIP, detectors, drivers, storage
 	$(GO) test -run xxx -bench . -benchmem ./board/... ./pbx/... ./storage/...
+
+million: ## figures of a store of a million records, made once in tmp/million: fails over a limit; 2 minutes
+	$(GO) test -count=1 -timeout 30m -run 'MillionMake$$' ./storage -args -million $(CURDIR)/$(MILLION)
+	$(GO) test -count=1 -timeout 30m -v -run 'Million$$' ./storage -args -million $(CURDIR)/$(MILLION)
 
 beside: ## figures of the whole beside Asterisk (with root), as ratios; see bench/README.md
 	@bash scripts/bench.sh
@@ -64,9 +70,12 @@ speech: ## an hour of synthetic speech for the talk-off test, in tmp/speech
 axe: ## the accessibility checks that the browser tests run, in tmp/axe
 	@sh scripts/axe.sh $(AXE)
 
+known: ## the known answers of Project Wycheproof that the ciphers are tried on, in tmp/wycheproof
+	@GO=$(GO) sh scripts/wycheproof.sh $(KNOWN)
+
 packages: ## install what the tests need from Debian
 	@sh scripts/packages.sh espeak-ng flite festival festvox-kallpc16k sox qemu-user-static gcc libc6-dev baresip-core sip-tester iproute2 \
-		chromium fonts-dejavu-core curl ca-certificates
+		chromium fonts-dejavu-core curl ca-certificates swtpm
 
 pictures: axe ## the pictures of the README, anew; look at them, and at all others in tmp/shots
 	$(GO) test -count=1 -run Pages ./browser -args -shots $(CURDIR)/$(SHOTS)
@@ -74,7 +83,7 @@ pictures: axe ## the pictures of the README, anew; look at them, and at all othe
 	cp $(SHOTS)/handsets-1280-light.png docs/handsets.png
 
 golden: ## write golden files anew; read the change before you commit it
-	$(GO) test ./pbx ./pbx/analog ./pbx/country ./pbx/sipline/txn ./pbx/sipline/ua ./pbx/table -update
+	$(GO) test ./pbx ./pbx/analog ./pbx/country ./pbx/sipline/txn ./pbx/sipline/ua ./pbx/table ./storage/seal -update
 
 clean: ## remove what was built and made
 	rm -rf --one-file-system $(BIN) tmp run

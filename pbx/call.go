@@ -293,16 +293,17 @@ func (s *Switch) end(c *call, o Outcome, cause Cause, at time.Time) {
 		r.Talked = max(0, at.Sub(c.answered))
 	}
 	c.ringing = nil
-	for i := range s.calls {
-		if s.calls[i] == c {
-			s.calls = append(s.calls[:i], s.calls[i+1:]...)
-			break
-		}
+	if i := slices.Index(s.calls, c); i >= 0 {
+		s.calls = slices.Delete(s.calls, i, i+1)
 	}
 	r.FromQuality = c.caller.at.quality()
 	if c.called != nil {
 		r.ToQuality = c.called.at.quality()
 	}
+	if n := dialled(c.dial); n != r.To.Number && !c.emergency {
+		r.Sent = n
+	}
+	s.keep(c, &r)
 	c.caller.at.ended(s)
 	s.out.records = append(s.out.records, r)
 }

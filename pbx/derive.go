@@ -20,12 +20,12 @@ func (s *Switch) derive() *media.Patch {
 				p.Ears = append(p.Ears, media.Ear{Port: st.media(), Clip: l.clip, Run: l.run})
 			}
 		default:
-			p.Ears = append(p.Ears, s.hears(l))
+			s.hears(p, l)
 		}
 	}
 	for _, l := range s.legs {
 		if _, ok := l.at.(*phone); ok && (l.state == Talking || l.state == Held) {
-			p.Ears = append(p.Ears, s.hears(l))
+			s.hears(p, l)
 		}
 	}
 	for _, ln := range s.lines {
@@ -36,9 +36,12 @@ func (s *Switch) derive() *media.Patch {
 	return p
 }
 
-// hears says what the party of l hears.
-func (s *Switch) hears(l *leg) media.Ear {
-	ear := media.Ear{Port: l.at.media(), Run: l.run}
+// hears adds to p what the party of l hears. The ear is made where it stays: with many
+// calls its copies would be half the work of a step.
+func (s *Switch) hears(p *media.Patch, l *leg) {
+	p.Ears = append(p.Ears, media.Ear{})
+	ear := &p.Ears[len(p.Ears)-1]
+	ear.Port, ear.Run = l.at.media(), l.run
 	land := l.numbers.Country
 	switch l.state {
 	case Dialling:
@@ -70,5 +73,4 @@ func (s *Switch) hears(l *leg) media.Ear {
 	case Listening, Warned:
 		ear.Tone = l.tone
 	}
-	return ear
 }

@@ -14,7 +14,7 @@ func (s *Switch) startDialling(l *leg) {
 }
 
 func (s *Switch) dialDigit(l *leg, a legArg) {
-	if len(l.digits) >= number.MaxDigits+len(l.numbers.Plan.OutsidePrefix) {
+	if len(l.digits) >= number.MaxDigits+len(l.numbers.Plan.OutsidePrefix)+len(l.numbers.Plan.PrivatePrefix) {
 		s.fail(l, Unobtainable, Unallocated)
 		return
 	}
@@ -45,10 +45,12 @@ func (s *Switch) dialTimeout(l *leg, _ legArg) {
 
 // dialWhole: a telephone on the network sends the whole number at once.
 func (s *Switch) dialWhole(l *leg, _ legArg) {
-	r := plan.Route{Kind: plan.Unobtainable}
-	if _, err := number.Parse(string(l.digits)); err == nil {
-		l.digits = []byte(plan.Digits(string(l.digits)))
-		r = l.numbers.Route(string(l.digits))
+	digits := plan.Digits(string(l.digits))
+	rest, private := l.numbers.CutPrivate(digits)
+	r := plan.Route{Kind: plan.Unobtainable, Private: private}
+	if _, err := number.Parse(rest); err == nil {
+		l.digits = []byte(digits)
+		r = l.numbers.Route(digits)
 	} else {
 		l.digits = l.digits[:0] // no number at all
 	}
@@ -58,7 +60,7 @@ func (s *Switch) dialWhole(l *leg, _ legArg) {
 // place makes a call of what l has dialled.
 func (s *Switch) place(l *leg, r plan.Route) {
 	s.lastCall++
-	c := &call{id: s.lastCall, caller: l, numbers: l.numbers, began: s.now, from: userParty(l.user), emergency: r.Kind == plan.ToEmergency}
+	c := &call{id: s.lastCall, caller: l, numbers: l.numbers, began: s.now, from: userParty(l.user), emergency: r.Kind == plan.ToEmergency, private: r.Private}
 	l.call = c
 	s.calls = append(s.calls, c)
 	switch r.Kind {
@@ -75,7 +77,8 @@ func (s *Switch) place(l *leg, r plan.Route) {
 		c.to = Party{Number: dialled(r.Number)}
 		s.fail(l, Failed, NotPermitted)
 	default:
-		c.to = Party{Number: dialled(string(l.digits))}
+		rest, _ := l.numbers.CutPrivate(string(l.digits))
+		c.to = Party{Number: dialled(rest)}
 		why := Unallocated
 		if r.Kind == plan.Incomplete { // of a telephone that sends the whole number
 			why = InvalidFormat

@@ -57,15 +57,17 @@ func (s *Switch) rungBy(x *plan.Line) (l []*plan.User) {
 }
 
 // ringMore: another burst of the call that rings on the line. Telephones that have become
-// free since are rung, too.
+// free since are rung, too, but nobody whom the plan has no more.
 func (s *Switch) ringMore(ln *line) {
 	if ln.leg == nil || ln.leg.state != Waiting {
 		return
 	}
 	var free []*station
 	for _, u := range ln.leg.call.rings {
-		st, _ := s.idle(u)
-		free = append(free, st...)
+		if u = s.numbers.User(u.ID); u != nil {
+			st, _ := s.idle(u)
+			free = append(free, st...)
+		}
 	}
 	s.alert(ln.leg.call, free, nil)
 }

@@ -97,6 +97,7 @@ type call struct {
 	blind     bool         // on a line that does not tell of an answer
 	held      bool
 	emergency bool
+	private   bool  // who is called is not to be kept
 	alerts    bool  // somebody is being rung
 	refused   Cause // the best reason of telephones that do not take the call, 0 for none
 	ended     bool

@@ -286,26 +286,46 @@ func TestPhoneEmergency(t *testing.T) {
 	}
 }
 
-// BenchmarkPhoneCall is the cost in the switch of a call between telephones on the
-// network, from its number to its end, with 600 other calls up.
-func BenchmarkPhoneCall(b *testing.B) {
-	x := newBench(b)
-	up := func() (a, r *remote) {
-		a = x.dials("104")
-		r = x.net.last()
+// manyUp has 600 calls between telephones on the network up. one makes another and ends it.
+func manyUp(t testing.TB) (x *bench, one func()) {
+	x = newBench(t)
+	up := func() *remote {
+		a := x.dials("104")
+		r := x.net.last()
 		x.phone(r, PhoneRings, 0)
 		x.phone(r, PhoneAnswers, 0)
-		return a, r
+		return a
 	}
 	for range 600 {
 		up()
 	}
-	b.ReportAllocs()
-	for b.Loop() {
-		a, _ := up()
-		x.phone(a, PhoneHangsUp, NormalClearing)
+	return x, func() {
+		x.phone(up(), PhoneHangsUp, NormalClearing)
 		x.records = x.records[:0]
 		x.net.all = x.net.all[:1200]
+	}
+}
+
+// BenchmarkPhoneCall is the cost in the switch of a call between telephones on the
+// network, from its number to its end, with 600 other calls up.
+func BenchmarkPhoneCall(b *testing.B) {
+	_, one := manyUp(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		one()
+	}
+}
+
+// TestManyCallsAllocations: what a call allocates does not grow with the calls that are up,
+// but for two patches; an event that changes nobody's sound allocates nothing.
+func TestManyCallsAllocations(t *testing.T) {
+	x, one := manyUp(t)
+	one() // room for what it needs
+	if n := testing.AllocsPerRun(20, func() { x.do(Event{}) }); n != 0 {
+		t.Errorf("an event without effect: %v allocations", n)
+	}
+	if n := testing.AllocsPerRun(20, one); n > 24 {
+		t.Errorf("a call: %v allocations, want 24 at most", n)
 	}
 }
 

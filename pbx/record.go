@@ -10,6 +10,14 @@ import (
 // Party is one end of a call as a record names it: a user of the plan, or an outside
 // number on an exchange line or trunk. An outside caller of whom nothing is known has a Line
 // alone. A call that rang several users and that nobody answered is to nobody.
+//
+// The number of who calls is as the exchange shows it. That of who is called is what was
+// dialled, without the private-call prefix and the digit for outside calls, and before a
+// rule took digits away or put some in front: [plan.Route.Number]. What the exchange was
+// sent in its place is [Record.Sent]. The two ways and the many forms of a number meet in
+// package e164 of storage. An emergency number is as the exchange was sent it. What nobody
+// has is as it was dialled, the digit for outside calls included; it is no outside number,
+// and has no Line.
 type Party struct {
 	User   plan.UserID   // empty for an outside party
 	Ext    plan.Ext      // of the user
@@ -20,6 +28,7 @@ type Party struct {
 // Record is one ended call. It is made once, when the call is over, and never changed.
 type Record struct {
 	From, To  Party
+	Sent      number.Number // what the exchange is sent for To.Number by a rule that changes it, else none
 	Began     time.Time     // the caller had dialled
 	Rang      time.Duration // from Began to answer, or to the end when unanswered
 	Talked    time.Duration // from answer to the end; 0 when unanswered; with AnswerUnknown from when the number was sent
@@ -27,6 +36,10 @@ type Record struct {
 	Cause     Cause
 	Held      bool // it was on hold for some time
 	Emergency bool
+
+	// Private: by the plan or the private-call prefix a party was not to be kept, known or
+	// not. What would tell who it was is not in From or To; the line it was on may be.
+	Private bool
 
 	FromQuality, ToQuality *Quality // of the sound of telephones on the network, else nil
 }

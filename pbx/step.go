@@ -161,9 +161,14 @@ const (
 
 // publish derives the patch and the snapshot, and hands them out if they changed.
 func (s *Switch) publish() {
-	if p := s.derive(); !slices.Equal(p.Ears, s.patch.Ears) {
+	before := s.scratch.Ears
+	p := s.derive()
+	if !slices.Equal(p.Ears, s.patch.Ears) {
 		s.patch = &media.Patch{Ears: slices.Clone(p.Ears)}
 		s.cfg.Publish(s.patch)
+	}
+	if n := len(p.Ears); n < len(before) {
+		clear(before[n:]) // what a display is told is a name, and does not outlast the ringing
 	}
 	if len(s.calls) < manyCalls || !s.now.Before(s.snapped.Add(snapshotEvery)) {
 		s.snapped = s.now

@@ -114,7 +114,7 @@ type Event struct {
 }
 
 // MaxPosted bounds the events that wait. Over it, Post refuses and counts what begins
-// something new; what ends something, and a call for help, it always takes.
+// something new; what ends something, a call for help and a plan it always takes.
 const MaxPosted = 4096
 
 // New gives a switch that obeys n. It starts nothing.
@@ -177,7 +177,7 @@ func (s *Switch) adopt(n *plan.Numbering) {
 // Post hands the switch an event, and tells whether it took it (see [MaxPosted]). Any
 // goroutine; never blocks.
 func (s *Switch) Post(e Event) bool {
-	must := e.Board != nil || e.Phone != nil && (e.Phone.Kind != PhoneCalls || e.Phone.Urgent)
+	must := e.Board != nil || e.Plan != nil || e.Phone != nil && (e.Phone.Kind != PhoneCalls || e.Phone.Urgent)
 	s.mu.Lock()
 	if len(s.posted) >= MaxPosted && !must {
 		s.mu.Unlock()

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -286,6 +287,7 @@ func (s *Switch) patchInvariants() error {
 // FuzzSwitch lets everything happen in every order and holds the invariants after each step.
 func FuzzSwitch(f *testing.F) {
 	f.Add([]byte{0x00, 0x81, 0x60, 0x61, 0x62, 0x10, 0x90, 0xa0})
+	f.Add([]byte{0x00, 0x15, 0xa6, 0x16, 0x15, 0x0e, 0x20, 0x05, 0x0e, 0x09, 0x0e, 0x00, 0x0b})
 	f.Add([]byte("0 the quick brown fox jumps over the lazy dog 1234567890"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if len(data) > 600 {
@@ -293,7 +295,9 @@ func FuzzSwitch(f *testing.F) {
 		}
 		b := lineBench(t, func(p *plan.Plan) {
 			p.Lines[0].Reversal, p.Lines[1].Pulse, p.Lines[1].Rings = true, true, []plan.Ext{"103", "104"}
+			p.Users[0].Protected, p.PrivatePrefix = true, "*1"
 		})
+		office := b.numbers.Plan
 		for i, c := range data {
 			p := int(c>>4) % (stations + lines)
 			switch c & 15 {
@@ -324,8 +328,15 @@ func FuzzSwitch(f *testing.F) {
 			case 13:
 				b.digits(p, "112")
 			case 14:
-				if c>>4 == 0 {
-					b.do(Event{Plan: testPlan(t)})
+				if c>>4 == 0 { // another plan: without lines, without 103, or the first
+					b.replan(t, func(p *plan.Plan) {
+						switch *p = office.Clone(); i % 3 {
+						case 0:
+							p.Lines, p.Rules = nil, nil
+						case 1:
+							p.Users, p.Lines[1].Rings = slices.Delete(p.Users, 2, 3), nil
+						}
+					})
 					break
 				}
 				b.netEvent(int(c >> 4))
@@ -353,6 +364,14 @@ func FuzzSwitch(f *testing.F) {
 		b.pass(10 * time.Minute)
 		if err := b.invariants(); err != nil {
 			t.Fatalf("at the end: %v", err)
+		}
+		for _, r := range b.records { // 101 is protected
+			if far := r.From; r.To.User == "a" && (far.User != "" || !far.Number.IsZero()) {
+				t.Fatalf("kept: who called a protected user, %+v", r)
+			}
+			if far := r.To; r.From.User == "a" && !r.Emergency && (far.User != "" || !far.Number.IsZero()) {
+				t.Fatalf("kept: whom a protected user called, %+v", r)
+			}
 		}
 		if n := len(b.phones); n > 0 {
 			t.Fatalf("%d telephones on the network are left", n)

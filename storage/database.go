@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -13,12 +14,13 @@ import (
 	berrors "go.etcd.io/bbolt/errors"
 
 	"sotto/storage/durable"
+	"sotto/storage/keyring"
 )
 
 // The database's file name, its buckets and the keys in the bucket of the format.
 const (
 	fileName      = "sotto.db"
-	formatVersion = 1
+	formatVersion = 2
 )
 
 var (
@@ -29,17 +31,19 @@ var (
 	bucketBindings = []byte("bindings")
 	bucketAccounts = []byte("accounts")
 	bucketBox      = []byte("box")
-	keyVersion     = []byte("version")
-	keyCheck       = []byte("check")
+
+	bucketDays      = []byte("days")
+	bucketBySubject = []byte("bySubject")
+	bucketByLine    = []byte("byLine")
+	bucketErased    = []byte("erased")
+	keyVersion      = []byte("version")
+	keyCheck        = []byte("check")
+	keyCount        = []byte("count")
 )
 
-// ages are the buckets by when they came to be. A database of an earlier age has none of
-// those of a later one.
-var ages = [][][]byte{
-	{bucketFormat, bucketRecords, bucketPlans},
-	{bucketSecrets, bucketBindings},
-	{bucketAccounts, bucketBox},
-}
+// buckets are all there are.
+var buckets = [][]byte{bucketFormat, bucketRecords, bucketDays, bucketBySubject, bucketByLine, bucketErased, bucketPlans,
+	bucketSecrets, bucketBindings, bucketAccounts, bucketBox}
 
 // create makes the database under another name and renames it when it is whole: bbolt
 // writes its first pages in place, and a power cut there would leave a file that
@@ -54,14 +58,13 @@ func (s *Store) create(path string) error {
 		return err
 	}
 	err = db.Update(func(tx *bbolt.Tx) error {
-		if err := addBuckets(tx, 0); err != nil {
-			return err
+		for _, name := range buckets {
+			if _, err := tx.CreateBucket(name); err != nil {
+				return err
+			}
 		}
 		f := tx.Bucket(bucketFormat)
-		if err := f.Put(keyVersion, []byte{formatVersion}); err != nil {
-			return err
-		}
-		return f.Put(keyCheck, s.sealCheck(checkFree))
+		return errors.Join(f.Put(keyVersion, []byte{formatVersion}), f.Put(keyCheck, s.sealCheck(checkFree)), s.putCount(tx, 0))
 	})
 	if cerr := db.Close(); err == nil {
 		err = cerr
@@ -75,26 +78,23 @@ func (s *Store) create(path string) error {
 	return durable.SyncDir(s.dir)
 }
 
-// openDB opens a bbolt file. The mapping is large from the start, because an open read
-// stalls the writer when the map has to grow; it costs address space, not memory.
+// The size of the database. The mapping is larger from the start than the file may become,
+// because an open read stalls the writer when the map has to grow; it costs address space,
+// not memory. Of the mapping so much is kept free that a transaction always has room.
+const (
+	mapping = 1 << 30
+	reserve = 48 << 20
+)
+
+// openDB opens a bbolt file, with half the mapping where the address space of a 32-bit
+// process has no room for the whole.
 func (s *Store) openDB(path string) (db *bbolt.DB, err error) {
-	mapping := 1 << 30
-	if ^uint(0)>>32 == 0 {
-		mapping = 512 << 20 // of the 2 or 3 GiB of a 32-bit process
+	size := mapping
+	if db, err = s.openMapped(path, size); errors.Is(err, syscall.ENOMEM) {
+		size /= 2
+		db, err = s.openMapped(path, size)
 	}
-	err = guard(func() (err error) {
-		db, err = bbolt.Open(path, 0o600, &bbolt.Options{
-			Timeout:         500 * time.Millisecond, // only a tool can hold it: the folder is ours
-			InitialMmapSize: mapping,
-			FreelistType:    bbolt.FreelistMapType,
-			OpenFile: func(name string, flag int, mode fs.FileMode) (f *os.File, err error) {
-				f, err = os.OpenFile(name, flag, mode)
-				s.file = f
-				return f, err
-			},
-		})
-		return err
-	})
+	s.limit = int64(size - reserve)
 	var pathErr *fs.PathError
 	switch {
 	case err == nil:
@@ -109,87 +109,114 @@ func (s *Store) openDB(path string) (db *bbolt.DB, err error) {
 	return nil, fmt.Errorf("%w (%w)", ErrDamaged, err)
 }
 
-// addBuckets makes the buckets of all ages from the one on that is given.
-func addBuckets(tx *bbolt.Tx, from int) error {
-	for _, names := range ages[from:] {
-		for _, name := range names {
-			if _, err := tx.CreateBucket(name); err != nil {
-				return fmt.Errorf("%w (%w)", ErrDamaged, err) // something else has its name
-			}
-		}
-	}
-	return nil
-}
-
-// ageOf tells how many ages a database has: each whole, and none after one that it lacks.
-func ageOf(tx *bbolt.Tx) (int, error) {
-	age := 0
-	for i, names := range ages {
-		n := 0
-		for _, name := range names {
-			if tx.Bucket(name) != nil {
-				n++
-			}
-		}
-		switch {
-		case n == 0:
-		case n < len(names), i > age:
-			return 0, ErrDamaged
-		default:
-			age = i + 1
-		}
-	}
-	if age == 0 {
-		return 0, ErrDamaged
-	}
-	return age, nil
-}
-
-// load checks format and keyring, and reads the newest id, plan, secrets and accounts.
+// load checks format and keyring, and reads the newest id, the days, plan, secrets and
+// accounts.
 func (s *Store) load() error {
-	var age int
-	if err := s.db.View(func(tx *bbolt.Tx) (err error) {
-		if age, err = ageOf(tx); err != nil {
-			return err
-		}
+	if err := s.db.View(func(tx *bbolt.Tx) error {
 		f := tx.Bucket(bucketFormat)
-		v := f.Get(keyVersion)
-		if len(v) != 1 || v[0] == 0 {
+		if f == nil {
 			return ErrDamaged
 		}
-		if v[0] > formatVersion {
+		switch v := f.Get(keyVersion); {
+		case len(v) != 1 || v[0] == 0:
+			return ErrDamaged
+		case v[0] > formatVersion:
 			return ErrNewer
+		case v[0] < formatVersion:
+			return ErrOlder
+		}
+		for _, name := range buckets {
+			if tx.Bucket(name) == nil {
+				return ErrDamaged
+			}
 		}
 		check, ok := s.openCheck(f.Get(keyCheck))
 		if !ok {
 			return ErrStranger
 		}
-		claimed := check == checkClaimed
-		if claimed && tx.Bucket(bucketAccounts) == nil {
-			return ErrDamaged
+		s.loadRecords(tx)
+		s.loadCount(tx)
+		if err := s.loadDays(tx.Bucket(bucketDays), s.last); err != nil {
+			return err
 		}
-		records := tx.Bucket(bucketRecords)
-		k, _ := records.Cursor().Last()
-		last := max(idOf(k), RecordID(records.Sequence()))
-		if last != idOf(k) {
-			s.log.Warn("the newest call records are missing from the database", "missing", uint64(last-idOf(k)))
-		}
-		s.last, s.durable = last, last
 		if err := s.loadPlan(tx.Bucket(bucketPlans)); err != nil {
 			return err
 		}
-		if b := tx.Bucket(bucketSecrets); b != nil {
-			s.loadSecrets(b)
-		}
-		s.loadAccounts(tx.Bucket(bucketAccounts), claimed)
+		s.loadSecrets(tx.Bucket(bucketSecrets))
+		s.loadAccounts(tx.Bucket(bucketAccounts), check == checkClaimed)
 		return nil
 	}); err != nil {
 		return err
 	}
-	if age == len(ages) {
-		return nil
+	return s.measureFirst()
+}
+
+// loadRecords reads the newest id.
+func (s *Store) loadRecords(tx *bbolt.Tx) {
+	records := tx.Bucket(bucketRecords)
+	k, _ := records.Cursor().Last()
+	last := max(idOf(k), RecordID(records.Sequence()))
+	s.last, s.durable = last, last
+}
+
+// The count is how many transactions the database has had, the id of the oldest record
+// that it should have, and how far the keyring was written: 8 bytes each. The keyring keeps
+// a mark of the first, so that a database that was put back, or that has lost transactions,
+// shows; and so does a keyring by the last.
+
+func (s *Store) putCount(tx *bbolt.Tx, n uint64) error {
+	plain := binary.BigEndian.AppendUint64(nil, n)
+	plain = binary.BigEndian.AppendUint64(plain, uint64(s.oldestID()))
+	plain = binary.BigEndian.AppendUint64(plain, uint64(s.ring.Position()))
+	return tx.Bucket(bucketFormat).Put(keyCount, s.sealBox(bucketFormat, keyCount, plain))
+}
+
+// loadCount reads the count and compares it with the mark.
+func (s *Store) loadCount(tx *bbolt.Tx) {
+	mark := s.ring.Count()
+	plain, err := s.openBox(bucketFormat, keyCount, tx.Bucket(bucketFormat).Get(keyCount))
+	if err != nil || len(plain) != 24 {
+		k, _ := tx.Bucket(bucketRecords).Cursor().First()
+		s.count = mark
+		s.oldest.Store(uint64(max(idOf(k), 1)))
+		s.unreadable.Add(1)
+		s.log.Error("the count of transactions is damaged; whether some are missing cannot be told")
+		return
 	}
-	return s.db.Update(func(tx *bbolt.Tx) error { return addBuckets(tx, age) })
+	s.count = binary.BigEndian.Uint64(plain)
+	s.oldest.Store(max(binary.BigEndian.Uint64(plain[8:]), 1))
+	if k, _ := tx.Bucket(bucketRecords).Cursor().Last(); idOf(k) < s.last && s.oldestID() <= s.last {
+		s.log.Warn("the newest call records are missing from the database", "missing", uint64(s.last-max(idOf(k), s.oldestID()-1)))
+	}
+	if s.ring.Found() < keyring.Position(binary.BigEndian.Uint64(plain[16:])) {
+		s.keysLost = true
+		s.log.Error("an older copy of the keyring was put back, or its newest keys were lost: what they opened counts as no longer kept")
+	}
+	if s.count < mark {
+		s.setBack = mark - s.count
+		s.log.Error("an older copy of the database was put back, or its newest transactions were lost: what was stored since is gone",
+			"transactions", s.setBack)
+		s.count = mark // so that this is told once, and the next time as well
+	}
+}
+
+// openMapped opens a bbolt file with so much of it mapped that it cannot become larger.
+func (s *Store) openMapped(path string, size int) (db *bbolt.DB, err error) {
+	err = guard(func() (err error) {
+		db, err = bbolt.Open(path, 0o600, &bbolt.Options{
+			Timeout:         500 * time.Millisecond, // only a tool can hold it: the folder is ours
+			InitialMmapSize: size,
+			MaxSize:         size,
+			FreelistType:    bbolt.FreelistMapType,
+			OpenFile: func(name string, flag int, mode fs.FileMode) (f *os.File, err error) {
+				f, err = os.OpenFile(name, flag, mode)
+				s.file = f
+				return f, err
+			},
+		})
+		return err
+	})
+	return db, err
 }
 
 // row is one key and value of a bucket.
@@ -223,11 +250,26 @@ func (s *Store) commit(write func(*bbolt.Tx) error) error {
 		s.failed.Add(1)
 		return err
 	}
-	err := guard(func() error { return s.db.Update(write) })
+	oldest := s.oldest.Load()
+	err := guard(func() error {
+		if err := s.db.Update(func(tx *bbolt.Tx) error {
+			if err := write(tx); err != nil {
+				return err
+			}
+			return s.putCount(tx, s.count+1)
+		}); err != nil {
+			return err
+		}
+		s.measure()
+		return nil
+	})
 	if err == nil {
+		s.count++
+		s.ring.SetCount(s.count)
 		s.commits.Add(1)
 		return nil
 	}
+	s.oldest.Store(oldest)
 	s.failed.Add(1)
 	err = fmt.Errorf("write database: %w", err)
 	if errors.Is(err, ErrDamaged) || errors.Is(err, berrors.ErrDatabaseNotOpen) {

@@ -2,12 +2,15 @@ package storage
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
+	"flag"
 	"iter"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -54,39 +57,55 @@ func TestSwapped(t *testing.T) {
 	if v, h := look(); len(v) != 1 || v[0].ID != 3 || h.Unreadable != 2 {
 		t.Errorf("swapped records: %d shown, %d unreadable", len(v), h.Unreadable)
 	}
-	// The two parties of one record, then a party of another record.
-	sections, _ := splitRow(one)
-	join := func(list ...section) (v []byte) {
-		for _, sec := range list {
-			v = append(v, sec.subject[:]...)
-			v = append(v, 0, 0, byte(len(sec.data)>>8), byte(len(sec.data)))
-			v = append(v, sec.data...)
-		}
-		return v
-	}
-	other, _ := splitRow(two)
+	// The two parties of one record, then a part of another record.
+	row := must(splitRow(bucketRecords, keyOf(1), 0, one)) // box, caller, called party, its last digits
+	other := must(splitRow(bucketRecords, keyOf(2), 0, two))
+	p := row.list
+	twice := append(slices.Clone(one[:len(row.head)]), two[len(row.head):]...)
 	for name, value := range map[string][]byte{
-		"parties exchanged": join(sections[0], sections[2], sections[1]),
-		"party left out":    join(sections[0], sections[1]),
-		"nothing":           nil,
-		"cut":               one[:len(one)-1],
+		"parties exchanged":       row.join(p[0], p[2], p[3], p[1]),
+		"party left out":          row.join(p[0], p[1]),
+		"digits left out":         row.join(p[0], p[1], p[2]),
+		"party added":             row.join(p[0], p[1], p[2], p[3], p[1]),
+		"box's alone":             row.join(p[0]),
+		"no part":                 row.join(),
+		"header of another":       twice,
+		"box's taken out":         row.join(part{class: p[0].class}, p[1], p[2], p[3]),
+		"box's of another record": row.join(other.list[0], p[1], p[2], p[3]),
+		"another class":           row.join(p[0], part{p[1].class + 1, p[1].subject, p[1].data}, p[2], p[3]),
+		"another subject":         row.join(p[0], part{p[1].class, p[2].subject, p[1].data}, p[2], p[3]),
+		"format of single values": append([]byte{1}, one[1:]...),
+		"nothing":                 nil,
+		"cut":                     one[:len(one)-1],
+		"longer than any is":      append(slices.Clone(one), make([]byte, maxRecord)...),
 	} {
 		edit(func(r *bbolt.Bucket) error { r.Put(keyOf(2), two); return r.Put(keyOf(1), value) })
 		if v, h := look(); len(v) != 2 || h.Unreadable != 1 {
 			t.Errorf("%s: %d shown, %d unreadable", name, len(v), h.Unreadable)
 		}
 	}
-	edit(func(r *bbolt.Bucket) error { return r.Put(keyOf(1), join(sections[0], other[1], sections[2])) })
-	if v, h := look(); len(v) != 3 || v[2].From.State != Unsealed || v[2].To.State != Shown || h.Unreadable != 1 {
-		t.Errorf("party of another record: %v, %d unreadable", v, h.Unreadable)
+	for name, c := range map[string]struct {
+		value    []byte
+		from, to State
+	}{
+		"caller of another record": {row.join(p[0], other.list[1], p[2], p[3]), Unsealed, Shown},
+		"caller taken out":         {row.join(p[0], part{p[1].class, p[1].subject, nil}, p[2], p[3]), Unsealed, Shown},
+		"party taken out":          {row.join(p[0], p[1], part{p[2].class, p[2].subject, nil}, p[3]), Shown, Unsealed},
+		"digits taken out":         {row.join(p[0], p[1], p[2], part{p[3].class, p[3].subject, nil}), Shown, Unsealed},
+		"digits of another record": {row.join(p[0], p[1], p[2], other.list[3]), Shown, Unsealed},
+	} {
+		edit(func(r *bbolt.Bucket) error { return r.Put(keyOf(1), c.value) })
+		if v, h := look(); len(v) != 3 || v[2].From.State != c.from || v[2].To.State != c.to || h.Unreadable != 1 {
+			t.Errorf("%s: %v, %d unreadable", name, v, h.Unreadable)
+		}
 	}
-	r := aRecord() // both parties are one person, so their sections have one subject
+	r := aRecord() // both parties are one person, so their parts have one subject
 	r.To = pbx.Party{User: anna, Ext: "84062"}
 	s = b.open()
-	sealed := must(s.sealRecord(1, &r)).value
+	sealed := must(s.sealRecord(1, 0, &r)).value
 	s.Close()
-	sections, _ = splitRow(sealed)
-	edit(func(r *bbolt.Bucket) error { return r.Put(keyOf(1), join(sections[0], sections[2], sections[1])) })
+	row = must(splitRow(bucketRecords, keyOf(1), 0, sealed))
+	edit(func(r *bbolt.Bucket) error { return r.Put(keyOf(1), row.join(row.list[0], row.list[2], row.list[1])) })
 	if v, h := look(); len(v) != 3 || v[2].From.State != Unsealed || v[2].To.State != Unsealed || h.Unreadable != 2 {
 		t.Errorf("parties of one person exchanged: %v, %d unreadable", v, h.Unreadable)
 	}
@@ -100,14 +119,28 @@ func TestSwapped(t *testing.T) {
 	}
 }
 
+// join makes a value of the row's header and these parts.
+func (r *parts) join(list ...part) []byte {
+	v := slices.Clone(r.head[:])
+	for i, p := range list {
+		v = appendHead(v, list, i)
+		v = binary.AppendUvarint(v, uint64(len(p.data)))
+		v = append(v, p.data...)
+	}
+	return v
+}
+
 // TestKeyGone puts a keyring back that is older than the records: the person whose key
-// it lacks is shown as erased, the other party and the rest of the call as ever.
+// it lacks is shown as no longer kept, the other party and the rest of the call as ever, and
+// that keys were lost is told.
 func TestKeyGone(t *testing.T) {
 	b := newBox(t)
 	s, stop := b.run()
 	if _, err := s.SetPlan(t.Context(), owner, 0, testPlan()); err != nil { // makes the users' keys
 		t.Fatal(err)
 	}
+	s.Append(pbx.Record{From: aRecord().From, Outcome: pbx.Abandoned}) // makes the box's chain
+	sync1(t, s)
 	tails, _ := filepath.Glob(filepath.Join(b.dir, "keyring.tail-*"))
 	old := must(os.ReadFile(tails[0]))
 	s.Append(aRecord())
@@ -115,16 +148,19 @@ func TestKeyGone(t *testing.T) {
 	stop()
 	os.WriteFile(tails[0], old, 0o600)
 	s = b.open()
+	if !s.Health().KeysLost {
+		t.Error("nothing tells that keys were lost")
+	}
 	v, err := s.As(owner).Records(t.Context(), Query{})
-	if err != nil || len(v) != 1 {
+	if err != nil || len(v) != 2 {
 		t.Fatal(len(v), err)
 	}
-	if v[0].From.User != anna || v[0].To != (PartyView{State: Erased, Line: "FXO 1"}) || v[0].Outcome != pbx.Answered {
+	if v[0].From.User != anna || v[0].To != (PartyView{State: Aged, Line: "FXO 1"}) || v[0].Outcome != pbx.Answered {
 		t.Errorf("from %v, to %v", v[0].From, v[0].To)
 	}
 	s.Append(aRecord()) // a call after it makes a new subject
 	s.flush()
-	if v, _ = s.As(owner).Records(t.Context(), Query{}); len(v) != 2 || v[0].To.State != Shown || v[1].To.State != Erased {
+	if v, _ = s.As(owner).Records(t.Context(), Query{}); len(v) != 3 || v[0].To.State != Shown || v[1].To.State != Aged {
 		t.Errorf("%v", v)
 	}
 }
@@ -151,7 +187,7 @@ func TestFlippedBits(t *testing.T) {
 	sync1(t, s)
 	stop()
 	refused, unread, counted, harmless := 0, 0, 0, 0
-	for at := range b.flips(rnd, 400) {
+	for at := range b.flips(rnd, *flips) {
 		s, err := b.tryOpen()
 		if err != nil {
 			refused++
@@ -203,6 +239,9 @@ func TestFlippedBits(t *testing.T) {
 	}
 }
 
+// flips is for how many bits the tests of flipped bits flip.
+var flips = flag.Int("flips", 400, "how many bits to flip in each test of flipped bits")
+
 // flips flips one bit after the other of the database, each alone, and tells where.
 func (b *box) flips(rnd *rand.Rand, n int) iter.Seq[int] {
 	path := filepath.Join(b.dir, fileName)
@@ -215,6 +254,12 @@ func (b *box) flips(rnd *rand.Rand, n int) iter.Seq[int] {
 			}
 		}
 	}
+	var format []int // pages that say which format this is, one of them in use
+	for page := 0; page < len(good); page += os.Getpagesize() {
+		if bytes.Contains(good[page:page+os.Getpagesize()], keyVersion) {
+			format = append(format, page)
+		}
+	}
 	put := func(at int, b byte) {
 		f := must(os.OpenFile(path, os.O_WRONLY, 0))
 		must(f.WriteAt([]byte{b}, int64(at)))
@@ -223,6 +268,9 @@ func (b *box) flips(rnd *rand.Rand, n int) iter.Seq[int] {
 	return func(yield func(int) bool) {
 		for i := range n {
 			at := used[rnd.IntN(len(used))]
+			if i%8 == 1 {
+				at = format[rnd.IntN(len(format))] + rnd.IntN(os.Getpagesize())
+			}
 			if i%4 == 0 { // the heads of pages and lists
 				at = at/os.Getpagesize()*os.Getpagesize() + rnd.IntN(160)
 			}

@@ -12,6 +12,7 @@ type Health struct {
 	Failed     uint64 // attempts to write that failed
 	Commits    uint64 // transactions
 	Unreadable uint64 // rows or parties that were met and that do not open or are missing
+	Aged       uint64 // records that were met whose time is over, and that are not yet removed
 	Queued     int    // records that wait to be written
 
 	LogInsFailed uint64 // log-ins with a wrong name or password
@@ -21,10 +22,16 @@ type Health struct {
 	BindingsQueued int    // users whose bindings wait to be written
 
 	Newest    RecordID
-	FileBytes int64 // size of the database; it must stay well below the address space of 32 bits
-	TailCut   int64 // bytes of a torn keyring that Open cut off
-	Down      error // why nothing is written any more; nil while all is well
-	Lifeline  error // why lifeline.json is not up to date; nil while it is
+	FileBytes int64  // size of the database
+	FileUsed  int64  // of these, in use: the rest is taken again before the file grows
+	FileLimit int64  // of FileUsed: at the limit the oldest records give way to new ones
+	NearLimit bool   // FileUsed is at 90 % of FileLimit or more
+	Pruned    uint64 // oldest records that were removed because the database was at its limit
+	KeysLost  bool   // the keyring was an older copy at Open, or its newest keys were cut off
+	SetBack   uint64 // transactions that the database had and lacks: an older copy was put back, or it lost them
+	TailCut   int64  // bytes of a torn keyring that Open cut off
+	Down      error  // why nothing is written any more; nil while all is well
+	Lifeline  error  // why lifeline.json is not up to date; nil while it is
 }
 
 // Health gives the state of the store at this moment.
@@ -33,6 +40,7 @@ func (s *Store) Health() Health {
 		Written: s.written.Load(), Lost: s.lost.Load(), Failed: s.failed.Load(), Commits: s.commits.Load(),
 		Unreadable: s.unreadable.Load(), TailCut: s.ring.TailCut(), BindingsLost: s.bindingsLost.Load(),
 		LogInsFailed: s.logInsFailed.Load(), LogInsBusy: s.logInsBusy.Load(),
+		FileUsed: s.used.Load(), FileLimit: s.limit, NearLimit: s.nearLimit(), Pruned: s.pruned.Load(), SetBack: s.setBack, KeysLost: s.keysLost, Aged: s.aged.Load(),
 	}
 	if err := s.lifelineErr.Load(); err != nil {
 		h.Lifeline = *err
@@ -54,11 +62,14 @@ type HealthView struct {
 	BindingsLost, LogInsFailed, LogInsBusy     uint64
 	Queued, BindingsQueued                     int
 	Newest                                     RecordID
-	FileBytes, TailCut                         int64
+	FileBytes, FileUsed, FileLimit, TailCut    int64
+	Pruned, SetBack                            uint64
+	KeysLost                                   bool
 
 	Accounts      int  // that can log in
 	Down          bool // nothing is written any more
 	LifelineStale bool // lifeline.json is not up to date
+	NearLimit     bool // the database is nearly as large as it may become
 }
 
 // Health gives the health of the store to owner, admin, privacy officer and installer,
@@ -75,6 +86,7 @@ func (r *Reader) Health(ctx context.Context) (HealthView, error) {
 		Written: h.Written, Lost: h.Lost, Failed: h.Failed, Commits: h.Commits, Unreadable: h.Unreadable,
 		BindingsLost: h.BindingsLost, LogInsFailed: h.LogInsFailed, LogInsBusy: h.LogInsBusy,
 		Queued: h.Queued, BindingsQueued: h.BindingsQueued, Newest: h.Newest, FileBytes: h.FileBytes, TailCut: h.TailCut,
+		FileUsed: h.FileUsed, FileLimit: h.FileLimit, NearLimit: h.NearLimit, Pruned: h.Pruned, SetBack: h.SetBack, KeysLost: h.KeysLost,
 		Accounts: len(r.s.accounts.Load().list), Down: h.Down != nil, LifelineStale: h.Lifeline != nil,
 	}, nil
 }

@@ -1,7 +1,6 @@
 package storage
 
 import (
-	"archive/zip"
 	"bytes"
 	"errors"
 	"math/rand/v2"
@@ -15,7 +14,6 @@ import (
 
 	"sotto/pbx"
 	"sotto/pbx/plan"
-	"sotto/storage/keyring"
 )
 
 // edit changes the closed database behind the store's back.
@@ -106,96 +104,19 @@ func TestOwnRowsDamaged(t *testing.T) {
 	}
 }
 
-// TestOldDatabase opens those of before there were accounts, and of before there were SIP
-// telephones, and then those that lack one bucket only.
-func TestOldDatabase(t *testing.T) {
-	for age := 1; age < len(ages); age++ {
-		b := newBox(t)
-		s := b.open()
-		setPlan(t, s, sipPlan())
-		s.Append(aRecord())
-		s.Close()
-		b.edit(func(tx *bbolt.Tx) (err error) {
-			for _, names := range ages[age:] {
-				for _, name := range names {
-					err = errors.Join(err, tx.DeleteBucket(name))
-				}
-			}
-			return err
-		})
-		for range 2 {
-			s = b.open()
-			if list := s.Secretless(); len(list) != 2 || len(all(t, s)) != 1 || s.Bindings() != nil || s.Claimed() || s.Health().Unreadable != 0 {
-				t.Errorf("age %d: without a secret are %v", age, list)
-			}
-			s.Close()
-		}
-		s = b.open()
-		must(s.MakeSecret(t.Context(), owner, boris, nextSecret("84062", 1)))
-		s.SaveBindings(boris, []pbx.Binding{aBinding(1)})
-		s.claim(t)
-		s.Close()
-		s = b.open()
-		if got, ok := s.Secret(boris); !ok || got.MD5[0] != 1 || len(s.Bindings()) != 1 || len(s.accounts.Load().list) != 1 {
-			t.Errorf("age %d: the secret, the binding or the account is gone", age)
-		}
-		s.Close()
-		for _, names := range ages {
-			for _, name := range names {
-				whole := must(os.ReadFile(filepath.Join(b.dir, fileName)))
-				b.edit(func(tx *bbolt.Tx) error { return tx.DeleteBucket(name) })
-				if _, err := b.tryOpen(); !errors.Is(err, ErrDamaged) {
-					t.Errorf("%s alone is missing: %v", name, err)
-				}
-				os.WriteFile(filepath.Join(b.dir, fileName), whole, 0o600)
-			}
-		}
-		b.edit(func(tx *bbolt.Tx) error {
-			return errors.Join(tx.DeleteBucket(bucketSecrets), tx.DeleteBucket(bucketBindings))
-		})
-		if _, err := b.tryOpen(); !errors.Is(err, ErrDamaged) {
-			t.Errorf("an age in the middle is missing: %v", err)
-		}
-	}
-}
-
-// TestStoreOfEarlierVersion opens a data folder that the last version before there were
-// accounts has written, with a plan, a secret, a registration and two records in it.
-func TestStoreOfEarlierVersion(t *testing.T) {
+// TestBucketMissing takes one bucket after the other away.
+func TestBucketMissing(t *testing.T) {
 	b := newBox(t)
-	top := filepath.Dir(b.dir)
-	z := must(zip.OpenReader("testdata/before-accounts.zip"))
-	defer z.Close()
-	if err := os.CopyFS(top, z); err != nil {
-		t.Fatal(err)
+	b.open().Close()
+	whole := must(os.ReadFile(filepath.Join(b.dir, fileName)))
+	for _, name := range buckets {
+		b.edit(func(tx *bbolt.Tx) error { return tx.DeleteBucket(name) })
+		if _, err := b.tryOpen(); !errors.Is(err, ErrDamaged) {
+			t.Errorf("%s is missing: %v", name, err)
+		}
+		os.WriteFile(filepath.Join(b.dir, fileName), whole, 0o600)
 	}
-	b.root = keyring.NewFileRoot(filepath.Join(top, "root.key"))
-	for i := range 2 {
-		s := b.open()
-		p, rev := s.CurrentPlan()
-		if rev != 1 || !reflect.DeepEqual(p, sipPlan()) {
-			t.Errorf("plan %d is %+v", rev, p)
-		}
-		if secret, ok := s.Secret(boris); !ok || secret != secretOf("84062", 2) {
-			t.Error("another secret")
-		}
-		list := s.Bindings()
-		if len(list) != 1 || list[0].Expires.Year() != 2090 {
-			t.Errorf("%d bindings", len(list))
-		}
-		v, err := s.As(owner).Records(t.Context(), Query{})
-		if err != nil || len(v) != 2 || v[1].To.Number != "+4930901820" || v[1].Direction != Outgoing || v[0].Direction != Internal ||
-			v[0].From.Name == "" || v[0].Talked != time.Minute {
-			t.Errorf("%v, %v", v, err)
-		}
-		if h := s.Health(); h.Unreadable != 0 || h.TailCut != 0 || s.Claimed() != (i == 1) {
-			t.Errorf("opened %d times: %+v, claimed %v", i+1, h, s.Claimed())
-		}
-		if i == 0 {
-			s.claim(t)
-		}
-		s.Close()
-	}
+	b.open()
 }
 
 // TestFlippedBitsOfOwnRows flips bits of a database of little but secrets and bindings. Each
@@ -219,7 +140,7 @@ func TestFlippedBitsOfOwnRows(t *testing.T) {
 	s.Append(aRecord()) // a flip in the newest head of the file costs no more than this
 	s.Close()
 	refused, counted, harmless := 0, 0, 0
-	for at := range b.flips(rand.New(rand.NewPCG(2, 3)), 400) {
+	for at := range b.flips(rand.New(rand.NewPCG(2, 3)), *flips) {
 		s, err := b.tryOpen()
 		if err != nil {
 			refused++

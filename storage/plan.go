@@ -94,6 +94,14 @@ func (s *Store) SetPlan(ctx context.Context, v Viewer, rev Rev, p plan.Plan) (Re
 	if err := s.audit(ctx, look{v, "change plan", 1}); err != nil {
 		return 0, err
 	}
+	next, err := s.setPlan(ctx, rev, p)
+	if err == nil {
+		s.tellPlan()
+	}
+	return next, err
+}
+
+func (s *Store) setPlan(ctx context.Context, rev Rev, p plan.Plan) (Rev, error) {
 	s.wmu.Lock()
 	defer s.wmu.Unlock()
 	if err := ctx.Err(); err != nil {
@@ -128,6 +136,7 @@ func (s *Store) SetPlan(ctx context.Context, v Viewer, rev Rev, p plan.Plan) (Re
 	maps.DeleteFunc(s.secrets, func(id plan.UserID, _ pbx.Secret) bool { return next.users[id] == nil })
 	s.plan.Store(next)
 	s.accounts.Store(stay)
+	s.keeper.lonely = true // who has left may be named nowhere any more
 	s.saveLifeline(next)
 	return next.rev, nil
 }
@@ -145,12 +154,12 @@ func dropOldPlans(b *bbolt.Bucket) error {
 	return nil
 }
 
-// sealPlan makes the row of a plan: each user a section under the user's own key, all
-// else in the box's.
+// sealPlan makes the row of a plan: each user a part under the user's own key, all else in
+// the box's.
 func (s *Store) sealPlan(at *planAt) (row, error) {
 	rest := at.plan
 	rest.Users = nil
-	sections := make([]section, 1, 1+len(at.plan.Users))
+	list := make([]part, 1, 1+len(at.plan.Users))
 	for _, u := range at.plan.Users {
 		subject, err := s.ring.Subject(keyring.User, string(u.ID))
 		if err != nil {
@@ -160,14 +169,14 @@ func (s *Store) sealPlan(at *planAt) (row, error) {
 		if err != nil {
 			return row{}, errors.New("a user cannot be encoded")
 		}
-		sections = append(sections, section{subject, data})
+		list = append(list, part{keyring.Own, subject, data})
 	}
 	var err error
-	if sections[0].data, err = json.Marshal(rest); err != nil {
+	if list[0].data, err = json.Marshal(rest); err != nil {
 		return row{}, err
 	}
 	key := keyOf(uint64(at.rev))
-	value, err := s.sealRow(bucketPlans, key, sections)
+	value, err := s.sealRow(bucketPlans, key, 0, list)
 	return row{key, value}, err
 }
 
@@ -215,16 +224,19 @@ func (s *Store) loadPlan(b *bbolt.Bucket) error {
 
 // openPlan opens the row of a plan. A user whose key is gone is left out.
 func (s *Store) openPlan(key, value []byte) (p plan.Plan, err error) {
-	sections, err := splitRow(value)
+	r, err := splitRow(bucketPlans, key, 0, value)
+	if err == nil && r.list[0].class != keyring.Own {
+		err = errRow
+	}
 	if err == nil {
-		err = s.openSection(bucketPlans, key, 0, sections, &p)
+		err = s.openJSON(&r, 0, &p)
 	}
 	if err != nil {
 		return p, err
 	}
-	for i := 1; i < len(sections); i++ {
+	for i := 1; i < len(r.list); i++ {
 		var u plan.User
-		switch err := s.openSection(bucketPlans, key, i, sections, &u); {
+		switch err := s.openJSON(&r, i, &u); {
 		case err == nil:
 			p.Users = append(p.Users, u)
 		case !errors.Is(err, errErased):

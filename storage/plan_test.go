@@ -2,7 +2,6 @@ package storage
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -65,27 +64,25 @@ func TestPlan(t *testing.T) {
 	}
 }
 
-// TestPlanIsSplit opens the box's section of a plan and of a record: it holds nothing
+// TestPlanIsSplit opens the box's part of a plan and of a record: it holds nothing
 // about a person.
 func TestPlanIsSplit(t *testing.T) {
 	s := newBox(t).open()
 	p := testPlan()
 	p.Office, p.Lines = "Praxis", nil
 	r := aRecord()
-	call := must(s.sealRecord(1, &r))
+	call := must(s.sealRecord(1, 0, &r))
 	saved := must(s.sealPlan(newPlanAt(1, p, nil)))
 	for _, c := range []struct {
 		bucket []byte
 		row    row
-	}{{bucketRecords, call}, {bucketPlans, saved}} {
-		sections := must(splitRow(c.row.value))
-		var rest json.RawMessage
-		if err := s.openSection(c.bucket, c.row.key, 0, sections, &rest); err != nil {
-			t.Fatal(err)
-		}
+		parts  int
+	}{{bucketRecords, call.row, 4}, {bucketPlans, saved, 3}} {
+		parts := must(splitRow(c.bucket, c.row.key, 0, c.row.value))
+		rest := must(s.openPart(&parts, 0))
 		for _, m := range append(markers, string(anna), string(boris), "FXS") {
-			if len(sections) != 3 || strings.Contains(string(rest), m) {
-				t.Errorf("%s: %d sections, the box's is %s", c.bucket, len(sections), rest)
+			if len(parts.list) != c.parts || strings.Contains(string(rest), m) {
+				t.Errorf("%s: %d parts, the box's is %s", c.bucket, len(parts.list), rest)
 			}
 		}
 	}

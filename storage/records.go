@@ -1,14 +1,12 @@
 package storage
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"math"
+	"math/bits"
 	"slices"
 	"time"
-
-	"go.etcd.io/bbolt"
 
 	"sotto/pbx"
 	"sotto/storage/keyring"
@@ -33,14 +31,18 @@ type Query struct {
 	Before RecordID // only records older than this one; 0: from the newest
 	Limit  int      // at most so many, 1 to 500; 0: 50
 
+	Person Person // only calls of this user or outside number, in any form; zero: of all
+	Line   string // only calls over this exchange line or trunk, by its name at the time; empty: all
+
 	From, Until time.Time     // only calls that began at From or later, and before Until; zero: no bound
 	Direction   Direction     // only these
 	Outcomes    []pbx.Outcome // only these; none named: all
 }
 
-// fits tells whether a call is one of those asked for.
+// fits tells whether a call is one of those asked for, but for the person.
 func (q *Query) fits(c *callJSON) bool {
-	return (q.From.IsZero() || !c.Began.Before(q.From)) && (q.Until.IsZero() || c.Began.Before(q.Until)) &&
+	return (q.From.IsZero() || !c.began().Before(q.From)) && (q.Until.IsZero() || c.began().Before(q.Until)) &&
+		(q.Line == "" || q.Line == c.FromLine || q.Line == c.ToLine) &&
 		(q.Direction == AnyDirection || q.Direction == c.direction()) &&
 		(len(q.Outcomes) == 0 || slices.Contains(q.Outcomes, c.Outcome))
 }
@@ -65,15 +67,19 @@ const (
 
 // Page gives some of the records that q selects and the viewer may see, newest first:
 // until q.Limit are found or 5,000 were looked at, so that a page costs the same however
-// many there are. None that is not durable is among them. Rows that do not open or are
-// missing are left out and counted in [Health].
+// many there are. Those of a person or a line, and all that staff see, are found by an
+// index, and no others are looked at. None that is not durable is among the views. Rows that
+// do not open or are missing are left out and counted in [Health]; those whose time is over
+// are left out and not counted.
 //
-// Records stand in the order in which calls ended, by the box's clock; a search by time
-// leaps over what is newer than q.Until, and ends after 256 in a row that ended before
-// q.From. What was recorded while the clock was wrong may be missed by it, and is found
-// without a time.
+// Records stand in the order in which calls ended, by the box's clock. A search by time
+// takes each stretch of days in which the clock went forwards by itself: it leaps over what
+// is newer than q.Until, and leaves the stretch after 256 in a row that ended before q.From.
+// What was recorded while the clock was wrong by less than a day may be missed by it, and is
+// found without a time.
 //
-// The error is [ErrNotAllowed], wraps [ErrDamaged] or [ErrDown], or is that of ctx.
+// The error is [ErrNotAllowed], for installers also if q names a person; [ErrPerson]; it
+// wraps [ErrDamaged] or [ErrDown]; or it is that of ctx.
 func (r *Reader) Page(ctx context.Context, q Query) (Page, error) {
 	return r.records(ctx, q, maxLooked)
 }
@@ -86,13 +92,14 @@ func (r *Reader) Records(ctx context.Context, q Query) ([]RecordView, error) {
 }
 
 func (r *Reader) records(ctx context.Context, q Query, most int) (Page, error) {
-	if r.v.Role < Owner || r.v.Role > Staff {
+	if r.v.Role < Owner || r.v.Role > Staff || r.v.Role == Installer && q.Person != (Person{}) {
 		return Page{}, ErrNotAllowed
 	}
 	if q.Limit <= 0 {
 		q.Limit = defaultLimit
 	}
 	q.Limit = min(q.Limit, maxLimit)
+	q.From, q.Until = q.From.Truncate(time.Millisecond), q.Until.Truncate(time.Millisecond) // as records are kept
 	if r.s.isDown() {
 		return Page{}, fmt.Errorf("read call records: %w", ErrDown)
 	}
@@ -100,45 +107,123 @@ func (r *Reader) records(ctx context.Context, q Query, most int) (Page, error) {
 	if q.Before == 0 || q.Before > newest {
 		q.Before = newest + 1
 	}
-	p, err := r.search(ctx, &q, most)
+	f := finder{r: r, q: &q, most: most, at: r.s.plan.Load()}
+	some, err := f.follow()
+	if some && err == nil {
+		err = f.search(ctx)
+	}
 	if err != nil {
 		return Page{}, fmt.Errorf("read call records: %w", err)
 	}
-	if err := r.s.audit(ctx, look{r.v, "call records", len(p.Views)}); err != nil {
+	if err := r.s.audit(ctx, look{r.v, "call records", len(f.page.Views)}); err != nil {
 		return Page{}, fmt.Errorf("note the look: %w", err)
 	}
-	return p, nil
+	return f.page, nil
 }
 
-// search goes through the rows before q.Before, which it moves on.
-func (r *Reader) search(ctx context.Context, q *Query, most int) (p Page, err error) {
-	own, known := r.s.ring.Lookup(keyring.User, string(r.v.User))
-	if !known && r.v.Role == Staff {
-		return p, nil
+// finder is one search.
+type finder struct {
+	r    *Reader
+	q    *Query
+	at   *planAt
+	most int // rows to look at
+
+	subjects []keyring.Subject // a record must name them all
+	paths    []path            // through the indexes; none: through all records
+	looked   int
+	page     Page
+}
+
+// follow finds out who is asked for and which indexes lead there; false if there can be
+// nothing.
+func (f *finder) follow() (some bool, err error) {
+	s := f.r.s
+	need := func(subject keyring.Subject) {
+		f.subjects = append(f.subjects, subject)
+		f.paths = append(f.paths, path{bucketBySubject, subject[:]})
 	}
-	if !q.Until.IsZero() {
-		if q.Before, err = r.s.endedBefore(ctx, q.Before, q.Until.Add(longest)); err != nil {
-			return p, err
+	if f.r.v.Role == Staff {
+		own, known := s.ring.Lookup(keyring.User, string(f.r.v.User))
+		if !known {
+			return false, nil
 		}
+		need(own)
 	}
-	at := r.s.plan.Load()
+	if p := f.q.Person; p != (Person{}) {
+		kind, text := keyring.User, string(p.User)
+		switch {
+		case p.Account != "", (p.User != "") != p.Number.IsZero():
+			return false, ErrPerson
+		case p.User == "":
+			kind, text = keyring.Outside, s.normal(p.Number.Reveal())
+		}
+		subject, known := s.ring.Lookup(kind, text)
+		if !known && kind == keyring.Outside {
+			subject, known = s.ring.Lookup(kind, p.Number.Reveal()) // before the plan told the country, say
+		}
+		if !known {
+			return false, nil
+		}
+		need(subject)
+	}
+	if f.q.Line != "" {
+		tag := s.lineTag(f.q.Line)
+		f.paths = append(f.paths, path{bucketByLine, tag[:]})
+	}
+	return true, nil
+}
+
+// search goes through the stretches of records before q.Before, which it moves on.
+func (f *finder) search(ctx context.Context) error {
+	timed := !f.q.From.IsZero() || !f.q.Until.IsZero()
+	for _, lo := range f.r.s.stretches(timed) {
+		if f.q.Before <= lo {
+			continue
+		}
+		if f.looked >= f.most { // there are many stretches
+			f.page.Next, f.page.More = f.q.Before, true
+			return nil
+		}
+		if !f.q.Until.IsZero() {
+			var err error
+			f.looked += min(bits.Len64(uint64(f.q.Before-lo)), f.most-f.looked-1)
+			if f.q.Before, err = f.r.s.endedBefore(ctx, lo, f.q.Before, f.q.Until.Add(longest)); err != nil {
+				return err
+			}
+		}
+		if full, err := f.stretch(ctx, lo); full || err != nil {
+			return err
+		}
+		f.q.Before = min(f.q.Before, lo)
+	}
+	return nil
+}
+
+// stretch goes through the records from q.Before down to lo. full tells that the page ends
+// here.
+func (f *finder) stretch(ctx context.Context, lo RecordID) (full bool, err error) {
+	s, q, p := f.r.s, f.q, &f.page
 	old := 0 // rows in a row that ended before q.From
-	for looked := 0; q.Before > 1; {
+	size := q.Limit
+	for q.Before > lo {
 		if err := ctx.Err(); err != nil {
-			return p, err
+			return true, err
 		}
-		rows, err := r.s.rowsBefore(q.Before, min(chunk, most-looked))
+		rows, next, err := s.rowsBefore(f.paths, q.Before, lo, min(size, chunk, f.most-f.looked))
+		size = min(2*size, chunk)
 		if err != nil {
-			return p, err
+			return true, err
 		}
 		for _, row := range rows {
 			id := idOf(row.key)
-			r.s.unreadable.Add(uint64(q.Before - id - 1)) // ids have no gaps
+			f.missing(id + 1)
 			q.Before = id
-			v, ended, fits, err := r.view(row, own, at, q)
+			v, ended, fits, err := f.view(row)
 			switch {
+			case err == errAged:
+				s.aged.Add(1)
 			case err != nil:
-				r.s.unreadable.Add(1)
+				s.unreadable.Add(1)
 			case fits:
 				p.Views = append(p.Views, v)
 			}
@@ -147,33 +232,42 @@ func (r *Reader) search(ctx context.Context, q *Query, most int) (p Page, err er
 			} else {
 				old++
 			}
-			if len(p.Views) == q.Limit || old == chunk {
-				p.Next, p.More = id, id > 1 && old < chunk
-				return p, nil
+			if len(p.Views) == q.Limit {
+				p.Next, p.More = id, id > s.oldestID()
+				return true, nil
+			}
+			if old == chunk {
+				return false, nil
 			}
 		}
-		if len(rows) == 0 {
-			r.s.unreadable.Add(uint64(q.Before - 1))
-			return p, nil
-		}
-		if looked += len(rows); looked >= most {
-			p.Next, p.More = q.Before, q.Before > 1
-			return p, nil
+		f.missing(next)
+		q.Before = next
+		if f.looked += len(rows); f.looked >= f.most {
+			p.Next, p.More = next, next > s.oldestID()
+			return true, nil
 		}
 	}
-	return p, nil
+	return false, nil
 }
 
-// endedBefore gives an id, at most before, from which on all calls ended at t or later, by
+// missing counts the ids from next to q.Before: ids have no gaps. In an index they have.
+func (f *finder) missing(next RecordID) {
+	next = max(next, f.r.s.oldestID())
+	if len(f.paths) == 0 && f.q.Before > next {
+		f.r.s.unreadable.Add(uint64(f.q.Before - next))
+	}
+}
+
+// endedBefore gives an id from lo to before, from which on all calls ended at t or later, by
 // halving. A row that does not open counts as older: then more is looked at, never less.
-func (s *Store) endedBefore(ctx context.Context, before RecordID, t time.Time) (RecordID, error) {
-	lo, hi := RecordID(0), before // lo is older than t or no id; hi is not, or the end
+func (s *Store) endedBefore(ctx context.Context, lo, before RecordID, t time.Time) (RecordID, error) {
+	lo, hi := max(lo, 1)-1, before // lo is older than t or of another stretch; hi is not, or the end
 	for hi-lo > 1 {
 		if err := ctx.Err(); err != nil {
 			return 0, err
 		}
 		mid := lo + (hi-lo)/2
-		rows, err := s.rowsBefore(mid+1, 1)
+		rows, _, err := s.rowsBefore(nil, mid+1, lo+1, 1)
 		if err != nil {
 			return 0, err
 		}
@@ -189,53 +283,9 @@ func (s *Store) endedBefore(ctx context.Context, before RecordID, t time.Time) (
 // endOf tells when the call of a row ended; the zero time if the row does not open.
 func (s *Store) endOf(row row) time.Time {
 	var c callJSON
-	sections, err := splitRow(row.value)
-	if err != nil || s.openSection(bucketRecords, row.key, 0, sections, &c) != nil {
+	parts, err := s.splitRecord(row)
+	if err != nil || s.openJSON(&parts, 0, &c) != nil {
 		return time.Time{}
 	}
 	return c.ended()
 }
-
-func (c *callJSON) ended() time.Time { return c.Began.Add(c.Rang + c.Talked) }
-
-func (c *callJSON) direction() Direction {
-	switch {
-	case c.FromLine != "":
-		return Incoming
-	case c.ToLine != "", c.Emergency, c.Outside:
-		return Outgoing
-	}
-	return Internal
-}
-
-// rowsBefore copies at most n rows out of the database, newest first, so that they are
-// opened with no transaction held.
-func (s *Store) rowsBefore(before RecordID, n int) (rows []row, err error) {
-	err = guard(func() error {
-		return s.db.View(func(tx *bbolt.Tx) error {
-			b := tx.Bucket(bucketRecords)
-			if b == nil {
-				return ErrDamaged
-			}
-			c := b.Cursor()
-			k, v := c.Seek(keyOf(uint64(before)))
-			if k == nil {
-				k, v = c.Last()
-			}
-			last := before
-			for ; k != nil && len(rows) < n; k, v = c.Prev() {
-				id := idOf(k)
-				if id == 0 || id >= last || len(v) > maxRow {
-					continue // not older, or damaged: then its id is missed and counted
-				}
-				last = id
-				rows = append(rows, row{bytes.Clone(k), bytes.Clone(v)})
-			}
-			return nil
-		})
-	})
-	return rows, err
-}
-
-// maxRow is more than any record needs; a longer one is a damaged page.
-const maxRow = 64 << 10

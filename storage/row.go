@@ -4,12 +4,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"time"
 
-	"sotto/pbx"
-	"sotto/pbx/number"
-	"sotto/pbx/plan"
 	"sotto/storage/keyring"
 	"sotto/storage/seal"
 )
@@ -17,96 +12,215 @@ import (
 // RecordID names a record: 1, 2, 3 … in the order of writing, never used twice.
 type RecordID uint64
 
-// A value of the buckets of records and plans is a list of sections, the first the
-// box's, each other one a person's:
+// A value of the buckets of records and plans is of several persons: a header and a list of
+// parts, the first the box's, each other one under a key of its subject.
 //
-//	subject(16, zeros for the box) length(4, big-endian) sealed(length)
+//	header(18) [class(1) subject(16) length(uvarint) sealed(length)] …
 //
-// A section is bound to bucket, key and its place in the list. The first is bound to
-// the list of all subjects as well, so that none can be left out or exchanged.
+// A part is bound to bucket, key and its place in the list. The first is bound to class and
+// subject of all others as well, so that none can be left out, added or exchanged. A part of
+// length 0 was removed. FORMAT.md has every byte.
 
-type section struct {
+// part is one part of a row: its data is plain when sealing, sealed when opening.
+type part struct {
+	class   keyring.Class
 	subject keyring.Subject
-	data    []byte // plain when sealing, sealed when opening
+	data    []byte
 }
 
-const sectionHead = 16 + 4
+// parts is a row of a bucket taken apart. Chain keys are those of the day.
+type parts struct {
+	bucket, key []byte
+	day         keyring.Day
+	head        seal.RowHeader
+	list        []part // still sealed, and of the value it was split from
+}
+
+const (
+	sameSubject = 0x80    // in the class of a part: its subject is that of the part before
+	maxRow      = 1 << 20 // a longer one is not written, and damaged when read
+)
 
 var (
 	errRow    = errors.New("damaged row")
 	errErased = errors.New("the key of the person was destroyed")
+	errAged   = errors.New("the key of that day was destroyed")
 )
 
-// sealRow makes the value for key. sections[0] is the box's.
-func (s *Store) sealRow(bucket, key []byte, sections []section) ([]byte, error) {
-	var value []byte
-	for i, sec := range sections {
-		k := s.ring.Box()
-		if i > 0 {
-			var ok bool
-			if k, ok = s.ring.Key(sec.subject); !ok {
-				return nil, errErased
-			}
+// sealRow makes the value for key. list[0] is the box's. Chain keys are those of the day;
+// chains begun here are durable with the next commit of the ring. The error wraps
+// [keyring.ErrAged] if a chain has gone past that day.
+func (s *Store) sealRow(bucket, key []byte, day keyring.Day, list []part) ([]byte, error) {
+	if len(list) > seal.MaxParts {
+		return nil, errTooLong
+	}
+	size := len(seal.RowHeader{})
+	for i := range list {
+		size += 1 + 16 + binary.MaxVarintLen32 + len(list[i].data) + seal.PartOverhead
+	}
+	head := seal.NewRow()
+	value := append(make([]byte, 0, size), head[:]...)
+	for i := range list {
+		p := &list[i]
+		k, err := s.sealKey(p.subject, p.class, day)
+		if err != nil {
+			return nil, err
 		}
-		sealed := seal.Seal(&k, place(bucket, key, i, sections), sec.data)
-		value = append(value, sec.subject[:]...)
-		value = binary.BigEndian.AppendUint32(value, uint32(len(sealed)))
-		value = append(value, sealed...)
+		value = appendHead(value, list, i)
+		value = binary.AppendUvarint(value, uint64(len(p.data)+seal.PartOverhead))
+		value = head.Seal(value, &k, place(bucket, key, i, list), p.data)
+		clear(k[:])
+	}
+	if len(value) > maxRow {
+		return nil, errTooLong
 	}
 	return value, nil
 }
 
-// splitRow gives the sections of a value, still sealed.
-func splitRow(value []byte) ([]section, error) {
-	var all []section
-	for len(value) > 0 {
-		if len(value) < sectionHead {
-			return nil, errRow
-		}
-		n := binary.BigEndian.Uint32(value[16:])
-		if uint64(n) > uint64(len(value)-sectionHead) {
-			return nil, errRow
-		}
-		end := sectionHead + int(n)
-		all = append(all, section{keyring.Subject(value[:16]), value[sectionHead:end]})
-		value = value[end:]
+// appendHead appends class and subject of list[i] as they stand before its length.
+func appendHead(b []byte, list []part, i int) []byte {
+	if i > 0 && list[i].subject == list[i-1].subject {
+		return append(b, byte(list[i].class)|sameSubject)
 	}
-	if len(all) == 0 || all[0].subject != (keyring.Subject{}) {
+	b = append(b, byte(list[i].class))
+	return append(b, list[i].subject[:]...)
+}
+
+func (s *Store) sealKey(subject keyring.Subject, class keyring.Class, day keyring.Day) (seal.Key, error) {
+	if class != keyring.Own {
+		return s.ring.SealKey(subject, class, day)
+	}
+	k, ok := s.ring.Key(subject)
+	if !ok {
+		return k, errErased
+	}
+	return k, nil
+}
+
+// splitRow takes a value apart and copies nothing. It does not open anything.
+func splitRow(bucket, key []byte, day keyring.Day, value []byte) (parts, error) {
+	r := parts{bucket: bucket, key: key, day: day}
+	var err error
+	if r.head, err = seal.ParseRow(value); err != nil || len(value) > maxRow {
+		return r, errRow
+	}
+	r.list = make([]part, 0, 5) // a record has no more
+	for rest := value[len(r.head):]; len(rest) > 0; {
+		var p part
+		class := rest[0]
+		rest = rest[1:]
+		switch {
+		case len(r.list) == seal.MaxParts:
+			return r, errRow
+		case class&sameSubject == 0 && len(rest) >= len(p.subject):
+			p.subject = keyring.Subject(rest)
+			rest = rest[len(p.subject):]
+		case class&sameSubject != 0 && len(r.list) > 0:
+			p.subject = r.list[len(r.list)-1].subject
+		default:
+			return r, errRow
+		}
+		p.class = keyring.Class(class &^ sameSubject)
+		n, width := binary.Uvarint(rest)
+		if width <= 0 || n > uint64(len(rest)-width) {
+			return r, errRow
+		}
+		p.data = rest[width : width+int(n)]
+		rest = rest[width+int(n):]
+		r.list = append(r.list, p)
+	}
+	if len(r.list) == 0 || r.list[0].subject != (keyring.Subject{}) {
+		return r, errRow
+	}
+	return r, nil
+}
+
+// names tells whether a part is of the subject.
+func (r *parts) names(subject keyring.Subject) bool {
+	for i := range r.list {
+		if r.list[i].subject == subject {
+			return true
+		}
+	}
+	return false
+}
+
+// openPart gives a part's plain data. The error is errErased if its subject is none that
+// the box knows, errAged if its chain has gone past the day, errRow if it is damaged.
+func (s *Store) openPart(r *parts, i int) ([]byte, error) {
+	if i < 0 || i >= len(r.list) {
 		return nil, errRow
 	}
-	return all, nil
+	p := &r.list[i]
+	k, err := s.openKey(p.subject, p.class, r.day)
+	if err != nil {
+		return nil, err
+	}
+	defer clear(k[:])
+	plain, err := r.head.Open(nil, &k, place(r.bucket, r.key, i, r.list), p.data)
+	if err != nil {
+		return nil, errRow
+	}
+	return plain, nil
 }
 
-// openSection opens sections[i] into the JSON value v. The error is errErased if there
-// is no key for it any more, errRow if it does not open.
-func (s *Store) openSection(bucket, key []byte, i int, sections []section, v any) error {
-	k := s.ring.Box()
-	if i > 0 {
-		var ok bool
-		if k, ok = s.ring.Key(sections[i].subject); !ok {
-			return errErased
-		}
+func (s *Store) openKey(subject keyring.Subject, class keyring.Class, day keyring.Day) (seal.Key, error) {
+	if class == keyring.Own {
+		return s.sealKey(subject, class, day)
 	}
-	plain, err := seal.Open(&k, place(bucket, key, i, sections), sections[i].data)
-	if err != nil || json.Unmarshal(plain, v) != nil {
-		return errRow
+	k, err := s.ring.DayKey(subject, class, day)
+	switch {
+	case errors.Is(err, keyring.ErrErased):
+		err = errErased
+	case errors.Is(err, keyring.ErrAged):
+		err = errAged
+	case err != nil:
+		err = errRow
 	}
-	return nil
+	return k, err
 }
 
-func place(bucket, key []byte, i int, sections []section) seal.Place {
-	p := seal.Place{
-		Bucket:  string(bucket),
-		ID:      binary.BigEndian.AppendUint16(append([]byte(nil), key...), uint16(i)),
-		Subject: sections[i].subject[:],
+// openJSON opens a part into the JSON value v; errors are those of openPart.
+func (s *Store) openJSON(r *parts, i int, v any) error {
+	plain, err := s.openPart(r, i)
+	if err == nil && json.Unmarshal(plain, v) != nil {
+		err = errRow
 	}
-	if i == 0 {
-		p.Subject = nil
-		for _, sec := range sections[1:] {
-			p.Subject = append(p.Subject, sec.subject[:]...)
+	clear(plain)
+	return err
+}
+
+// place is what a part is bound to.
+func place(bucket, key []byte, i int, list []part) seal.Part {
+	p := seal.Part{Bucket: string(bucket), ID: key, N: i, Class: byte(list[i].class), Subject: list[i].subject}
+	if i == 0 && len(list) > 1 {
+		p.List = make([]byte, 0, 17*(len(list)-1))
+		for _, other := range list[1:] {
+			p.List = append(p.List, byte(other.class))
+			p.List = append(p.List, other.subject[:]...)
 		}
 	}
 	return p
+}
+
+// removePart takes what is of a subject out of a row's value: its parts have length 0
+// then, and the subject's id stays. The value that was given is not changed. changed is
+// false if there was nothing to take out; the error says that the row is damaged.
+func removePart(value []byte, subject keyring.Subject) (without []byte, changed bool, err error) {
+	r, err := splitRow(nil, nil, 0, value)
+	if err != nil || subject == (keyring.Subject{}) {
+		return value, false, err
+	}
+	without = append(make([]byte, 0, len(value)), r.head[:]...)
+	for i, p := range r.list {
+		if p.subject == subject && len(p.data) > 0 {
+			p.data, changed = nil, true
+		}
+		without = appendHead(without, r.list, i)
+		without = binary.AppendUvarint(without, uint64(len(p.data)))
+		without = append(without, p.data...)
+	}
+	return without, changed, nil
 }
 
 // What the check says, beside that database and keyring belong together.
@@ -115,111 +229,30 @@ const (
 	checkClaimed = "sotto.db claimed" // it has an owner
 )
 
-func (s *Store) sealCheck(text string) []byte {
-	k := s.ring.Box()
-	return seal.Seal(&k, seal.Place{Bucket: string(bucketFormat), ID: keyCheck}, []byte(text))
-}
+func (s *Store) sealCheck(text string) []byte { return s.sealBox(bucketFormat, keyCheck, []byte(text)) }
 
 // openCheck gives what the check says; false if it is none of this box.
 func (s *Store) openCheck(sealed []byte) (text string, ok bool) {
-	k := s.ring.Box()
-	plain, err := seal.Open(&k, seal.Place{Bucket: string(bucketFormat), ID: keyCheck}, sealed)
+	plain, err := s.openBox(bucketFormat, keyCheck, sealed)
 	return string(plain), err == nil
 }
 
-// callJSON is the box's section of a call record: what is about nobody.
-type callJSON struct {
-	Began     time.Time     `json:"began"` // UTC
-	Rang      time.Duration `json:"rang,omitempty"`
-	Talked    time.Duration `json:"talked,omitempty"`
-	Outcome   pbx.Outcome   `json:"outcome"`
-	Cause     pbx.Cause     `json:"cause"`
-	Held      bool          `json:"held,omitempty"`
-	Emergency bool          `json:"emergency,omitempty"`
-	FromLine  string        `json:"fromLine,omitempty"`
-	ToLine    string        `json:"toLine,omitempty"`
-	From      int           `json:"from,omitempty"` // number of the caller's section; 0: nobody known
-	To        int           `json:"to,omitempty"`   // of the called party's
-	Outside   bool          `json:"out,omitempty"`  // it was to go out and got no line
-
-	FromQuality *quality `json:"fromQ,omitempty"`
-	ToQuality   *quality `json:"toQ,omitempty"`
+// sealBox seals a value of the box's own under its own key.
+func (s *Store) sealBox(bucket, key, plain []byte) []byte {
+	k := s.ring.Box()
+	defer clear(k[:])
+	return seal.Seal(&k, seal.Place{Bucket: string(bucket), ID: key}, plain)
 }
 
-// partyJSON is a person's section of a call record.
-type partyJSON struct {
-	User   plan.UserID `json:"user,omitempty"`
-	Ext    plan.Ext    `json:"ext,omitempty"`
-	Number string      `json:"number,omitempty"`
-}
-
-// sealRecord makes the row of a record. Persons met for the first time get a key, which
-// the next commit of the ring makes durable.
-func (s *Store) sealRecord(id RecordID, r *pbx.Record) (row, error) {
-	c := callJSON{
-		Began: r.Began.Round(0).UTC(), Rang: r.Rang, Talked: r.Talked, Outcome: r.Outcome, Cause: r.Cause,
-		Held: r.Held, Emergency: r.Emergency, FromLine: r.From.Line, ToLine: r.To.Line,
-		Outside:     r.To.Line == "" && r.To.User == "" && !r.To.Number.IsZero() && r.Outcome != pbx.Unobtainable,
-		FromQuality: (*quality)(r.FromQuality), ToQuality: (*quality)(r.ToQuality),
-	}
-	sections := make([]section, 1, 3)
-	for _, p := range []struct {
-		party *pbx.Party
-		at    *int
-	}{{&r.From, &c.From}, {&r.To, &c.To}} {
-		subject, known, err := s.subjectOf(p.party)
-		if err != nil {
-			return row{}, err
-		}
-		if !known {
-			continue
-		}
-		data, err := json.Marshal(partyJSON{p.party.User, p.party.Ext, p.party.Number.Reveal()})
-		if err != nil {
-			return row{}, errors.New("a party cannot be encoded")
-		}
-		*p.at = len(sections)
-		sections = append(sections, section{subject, data})
-	}
-	var err error
-	if sections[0].data, err = json.Marshal(c); err != nil {
-		return row{}, fmt.Errorf("encode call record: %w", err)
-	}
-	key := keyOf(uint64(id))
-	value, err := s.sealRow(bucketRecords, key, sections)
-	return row{key, value}, err
-}
-
-// subjectOf tells whose the fields of a party are: the user's, else the number's. An
-// extension without a user is an outside party known by what was dialled.
-func (s *Store) subjectOf(p *pbx.Party) (subject keyring.Subject, known bool, err error) {
-	switch {
-	case p.User != "":
-		subject, err = s.ring.Subject(keyring.User, string(p.User))
-	case !p.Number.IsZero():
-		subject, err = s.ring.Subject(keyring.Outside, p.Number.Reveal())
-	case p.Ext != "":
-		subject, err = s.ring.Subject(keyring.Outside, string(p.Ext))
-	default:
-		return subject, false, nil
-	}
-	return subject, true, err
-}
-
-// party opens the fields of one party.
-func (s *Store) party(key []byte, i int, sections []section, line string) (pbx.Party, error) {
-	var j partyJSON
-	if i >= len(sections) {
-		return pbx.Party{}, errRow
-	}
-	if err := s.openSection(bucketRecords, key, i, sections, &j); err != nil {
-		return pbx.Party{}, err
-	}
-	n, err := number.Parse(j.Number)
+// openBox is the reverse of sealBox; the error is errRow.
+func (s *Store) openBox(bucket, key, sealed []byte) ([]byte, error) {
+	k := s.ring.Box()
+	defer clear(k[:])
+	plain, err := seal.Open(&k, seal.Place{Bucket: string(bucket), ID: key}, sealed)
 	if err != nil {
-		return pbx.Party{}, errRow
+		return nil, errRow
 	}
-	return pbx.Party{User: j.User, Ext: j.Ext, Number: n, Line: line}, nil
+	return plain, nil
 }
 
 func keyOf(id uint64) []byte { return binary.BigEndian.AppendUint64(nil, id) }

@@ -2,7 +2,8 @@
 // what SIP telephones log in with and where they registered, and who may log in to the
 // page. It knows whose each field is. Fields about a person are sealed under that
 // person's key, all else under the box's own; so destroying one key erases one person,
-// and a stolen disk without the root shows nothing.
+// and a stolen disk without the root shows nothing. Call records are sealed under keys of
+// their day, so that days can be forgotten; indexes lead to those of a person or a line.
 //
 //	pbx ──Append───────► queue ──► writer ──► keyring (new persons' keys, synced)
 //	SIP ──SaveBindings─► (bounded)   │
@@ -37,6 +38,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"go.etcd.io/bbolt"
 
@@ -57,6 +59,10 @@ var (
 
 	// ErrNewer says that the database was written by a newer version.
 	ErrNewer = errors.New("the database was written by a newer version of Sotto: install that version again")
+
+	// ErrOlder says that the database was written by a version whose format is not read any
+	// more.
+	ErrOlder = errors.New("the database was made by a version before the first release: wipe the box")
 
 	// ErrStranger says that the database does not belong to the keyring beside it.
 	ErrStranger = errors.New("the database and the keyring do not belong together: put back both from one backup")
@@ -80,14 +86,26 @@ type Store struct {
 	wmu    sync.Mutex
 	writer // under wmu
 
+	keeper keeper // see housekeep.go
+
 	plan     atomic.Pointer[planAt]
+	normals  normals
+	days     atomic.Pointer[[]day]
+	oldest   atomic.Uint64 // id of the oldest record that there should be
 	accounts atomic.Pointer[accounts]
 
 	gate   gate
 	cost   password.Cost // of new passwords
 	nobody password.Hash // of nobody's password, for names that nobody has
 
-	written, lost, failed, unreadable, commits, bindingsLost, logInsFailed, logInsBusy atomic.Uint64
+	clock   func() time.Time // for the date
+	limit   int64            // of what is in use of the database
+	used    atomic.Int64
+	setBack uint64 // transactions that the database lacked at Open
+
+	keysLost bool // the keyring lacked what the database relies on at Open
+
+	written, pruned, aged, lost, failed, unreadable, commits, bindingsLost, logInsFailed, logInsBusy atomic.Uint64
 
 	lifelineErr atomic.Pointer[error]
 }
@@ -96,7 +114,9 @@ type Store struct {
 // starts nothing. An error wraps one of the errors of this package or of package
 // keyring, and says what to do; nothing is left open or locked then.
 func Open(dir string, root keyring.Root, log *slog.Logger) (*Store, error) {
-	s := &Store{dir: dir, log: log, audit: func(context.Context, look) error { return nil }, cost: password.Default}
+	s := &Store{dir: dir, log: log, audit: func(context.Context, look) error { return nil }, cost: password.Default,
+		clock: time.Now}
+	s.oldest.Store(1)
 	s.queue.init()
 	s.writer.init()
 	s.gate.init()
@@ -136,7 +156,7 @@ func (s *Store) open(root keyring.Root) error {
 		return err
 	}
 	s.saveLifeline(s.plan.Load())
-	return nil
+	return s.resume()
 }
 
 // lockFolder makes the folder, takes the lock on it and makes sure that it can be

@@ -149,9 +149,9 @@ func randomRecord(rnd *rand.Rand) pbx.Record {
 	}
 	return pbx.Record{
 		From: party(), To: party(), FromQuality: randomQuality(rnd), ToQuality: randomQuality(rnd),
-		Began:   time.Unix(rnd.Int64N(4e9), rnd.Int64N(1e9)).UTC(),
-		Rang:    time.Duration(rnd.Int64N(1e11)),
-		Talked:  time.Duration(rnd.Int64N(1e13)),
+		Began:   time.UnixMilli(rnd.Int64N(4e12)).UTC(), // a record is kept to the millisecond
+		Rang:    time.Duration(rnd.Int64N(1e5)) * time.Millisecond,
+		Talked:  time.Duration(rnd.Int64N(1e7)) * time.Millisecond,
 		Outcome: pbx.Outcome(rnd.IntN(8)), Cause: pbx.Cause(rnd.IntN(128)),
 		Held: rnd.IntN(2) == 0, Emergency: rnd.IntN(9) == 0,
 	}
@@ -242,11 +242,11 @@ func TestModel(t *testing.T) {
 // whose it is, store it, and write it here and in FORMAT.md.
 func TestFieldsAreKnown(t *testing.T) {
 	known := map[reflect.Type]string{
-		reflect.TypeFor[pbx.Record]():   "From To Began Rang Talked Outcome Cause Held Emergency FromQuality ToQuality",
+		reflect.TypeFor[pbx.Record]():   "From To Sent Began Rang Talked Outcome Cause Held Emergency Private FromQuality ToQuality", // Sent: only to tell who To is
 		reflect.TypeFor[pbx.Party]():    "User Ext Number Line",
-		reflect.TypeFor[plan.Plan]():    "Office Country Users Lines Rules Emergency OutsidePrefix RingSeconds", // all but Users: the box's
-		reflect.TypeFor[plan.User]():    "ID Name Ext Ports SIP ReverseOnAnswer",                                // the user's
-		reflect.TypeFor[plan.Line]():    "Name Port Rings Pulse Reversal Break",
+		reflect.TypeFor[plan.Plan]():    "Office Country Users Lines Rules Emergency OutsidePrefix PrivatePrefix AreaCode RingSeconds", // all but Users: the box's
+		reflect.TypeFor[plan.User]():    "ID Name Ext Ports SIP Protected ShowOnly ReverseOnAnswer",                                    // the user's
+		reflect.TypeFor[plan.Line]():    "Name Port Rings Pulse Reversal ShowOnly Break",
 		reflect.TypeFor[plan.Rule]():    "Name Prefix Digits Strip Prepend Lines Forbid",
 		reflect.TypeFor[pbx.Quality]():  "Codec Packets Lost Late Jitter RoundTrip FarLost FarJitter MOS Relayed Intruders Concealed", // the box's
 		reflect.TypeFor[pbx.Secret]():   "Ext MD5 SHA256",                                                                             // the user's
@@ -464,9 +464,22 @@ func TestFailsClosed(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			d.Update(func(tx *bbolt.Tx) error { return tx.Bucket(bucketFormat).Put(keyVersion, []byte{2}) })
+			d.Update(func(tx *bbolt.Tx) error { return tx.Bucket(bucketFormat).Put(keyVersion, []byte{formatVersion + 1}) })
 			d.Close()
 		}, ErrNewer},
+		{"older format", func() {
+			d, err := bbolt.Open(at(fileName), 0o600, &bbolt.Options{Timeout: time.Second})
+			if err != nil {
+				t.Fatal(err)
+			}
+			d.Update(func(tx *bbolt.Tx) error { // as version 1 had it
+				for _, name := range [][]byte{bucketDays, bucketBySubject, bucketByLine, bucketErased} {
+					tx.DeleteBucket(name)
+				}
+				return tx.Bucket(bucketFormat).Put(keyVersion, []byte{1})
+			})
+			d.Close()
+		}, ErrOlder},
 	} {
 		c.do()
 		if _, err := b.tryOpen(); !errors.Is(err, c.want) {

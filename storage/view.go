@@ -7,7 +7,6 @@ import (
 
 	"sotto/pbx"
 	"sotto/pbx/plan"
-	"sotto/storage/keyring"
 )
 
 // State says what a viewer gets of a party.
@@ -20,6 +19,9 @@ const (
 	Hidden                // the role sees no party
 	Erased                // the person was erased
 	Unsealed              // the fields do not open: damaged
+	Aged                  // kept as long as it was to be, and gone
+	Cut                   // as Shown or Masked, but the last digits have aged and an ellipsis is in their place
+	NotKept               // not to be kept: a protected line, or the caller asked for it
 )
 
 // PartyView is one end of a call as a viewer may see it. It logs and prints its state
@@ -31,10 +33,12 @@ type PartyView struct {
 	Ext    plan.Ext
 	Number string // digits, or masked
 	Line   string // exchange line or trunk; shown to all
+
+	Pseudonym string // of somebody erased: tells two of them apart, and nothing else
 }
 
 func (s State) String() string {
-	return [...]string{"nobody", "shown", "masked", "hidden", "erased", "damaged"}[s%6]
+	return [...]string{"nobody", "shown", "masked", "hidden", "erased", "damaged", "aged", "aged digits", "not kept"}[s%9]
 }
 
 // String gives the state.
@@ -62,55 +66,74 @@ type RecordView struct {
 }
 
 // view opens one row. fits tells whether the viewer may know of the call at all and asks
-// for it; ended is when the call was over, zero if the viewer may not know. own is the
-// viewer's subject.
-func (r *Reader) view(row row, own keyring.Subject, at *planAt, q *Query) (v RecordView, ended time.Time, fits bool, err error) {
-	sections, err := splitRow(row.value)
+// for it; ended is when the call was over, zero if the viewer may not know. The error is
+// errAged for a call whose time is over.
+func (f *finder) view(row row) (v RecordView, ended time.Time, fits bool, err error) {
+	s, r := f.r.s, f.r
+	parts, err := s.splitRecord(row)
 	if err != nil {
 		return v, ended, false, err
 	}
-	if r.v.Role == Staff { // the list of subjects is proved by opening the first section
-		mine := false
-		for _, sec := range sections[1:] {
-			mine = mine || sec.subject == own
-		}
-		if !mine {
-			return v, ended, false, nil
+	for _, subject := range f.subjects { // the list of subjects is proved by opening the first part
+		if !parts.names(subject) {
+			return v, ended, false, errRow // an index led here
 		}
 	}
 	var c callJSON
-	if err := r.s.openSection(bucketRecords, row.key, 0, sections, &c); err != nil {
+	if err := s.openJSON(&parts, 0, &c); err != nil {
 		return v, ended, false, err
 	}
 	ended = c.ended()
-	if !q.fits(&c) {
+	if !f.q.fits(&c) {
 		return v, ended, false, nil
 	}
 	v = RecordView{
-		ID: idOf(row.key), Direction: c.direction(), Began: c.Began, Rang: c.Rang, Talked: c.Talked,
-		Outcome: c.Outcome, Cause: c.Cause, Held: c.Held, Emergency: c.Emergency,
+		ID: idOf(row.key), Direction: c.direction(), Began: c.began(),
+		Rang: time.Duration(c.Rang) * time.Millisecond, Talked: time.Duration(c.Talked) * time.Millisecond,
+		Outcome: c.Outcome, Cause: c.Cause, Held: c.Held != 0, Emergency: c.Emergency != 0,
 		FromQuality: (*pbx.Quality)(c.FromQuality), ToQuality: (*pbx.Quality)(c.ToQuality),
 	}
-	v.From = r.party(row.key, c.From, sections, c.FromLine, at)
-	v.To = r.party(row.key, c.To, sections, c.ToLine, at)
+	v.From = r.party(&parts, c.From, c.FromLine, c.Private != 0, f.at)
+	v.To = r.party(&parts, c.To, c.ToLine, c.Private != 0, f.at)
 	return v, ended, true, nil
 }
 
 // party opens one party and masks it.
-func (r *Reader) party(key []byte, i int, sections []section, line string, at *planAt) PartyView {
+func (r *Reader) party(parts *parts, i int, line string, private bool, at *planAt) PartyView {
 	if i == 0 || r.v.Role == Installer {
-		return r.mask(&pbx.Party{Line: line}, at)
+		v := r.mask(&pbx.Party{Line: line}, at)
+		if private && v.State == Nobody {
+			v.State = NotKept
+		}
+		return v
 	}
-	p, err := r.s.party(key, i, sections, line)
+	p, cut, err := r.s.party(parts, i, line)
 	switch {
 	case errors.Is(err, errErased):
-		return PartyView{State: Erased, Line: line}
+		v := PartyView{State: Aged, Line: line} // and with it all that was kept of the person
+		if subject := parts.list[i].subject; r.s.wasErased(subject) {
+			v.State, v.Pseudonym = Erased, subject.String()[:8]
+		}
+		return v
+	case errors.Is(err, errAged):
+		return PartyView{State: Aged, Line: line}
 	case err != nil:
 		r.s.unreadable.Add(1)
 		return PartyView{State: Unsealed, Line: line}
 	}
-	return r.mask(&p, at)
+	v := r.mask(&p, at)
+	if cut {
+		v.Number = ellipsis
+		if v.State == Shown {
+			v.Number = p.Number.Reveal() + ellipsis
+		}
+		v.State = Cut
+	}
+	return v
 }
+
+// ellipsis stands for digits that are not shown.
+const ellipsis = "…"
 
 // mask gives a party as the viewer may see it: the choke point of every outlet.
 func (r *Reader) mask(p *pbx.Party, at *planAt) PartyView {

@@ -3,18 +3,28 @@ package storage
 import (
 	"context"
 	"errors"
-	"sync"
+	"slices"
 	"time"
 
 	"go.etcd.io/bbolt"
 
 	"sotto/pbx"
 	"sotto/pbx/plan"
+	"sotto/storage/keyring"
 )
 
-// maxQueue bounds the records that wait for the writer, to about 1 MiB. The bindings that
-// wait are bounded by the users of the plan.
-const maxQueue = 4096
+// recordPause is how long after a transaction with records the next stays in the queue, so
+// that under load each is of several: a transaction costs some hundred times what a record
+// does. One alone waits for none; nor do any while somebody waits in Sync, or more than
+// maxGroup are there.
+const (
+	recordPause = 100 * time.Millisecond
+	maxGroup    = 256
+)
+
+// maxBatch bounds the records of a transaction. Each touches pages of the indexes far from
+// each other, and bbolt holds all that a transaction touches in memory: some 20 KiB a record.
+const maxBatch = 500
 
 // After a failed transaction the writer waits firstRetry, then twice as long each time
 // up to lastRetry.
@@ -23,35 +33,19 @@ const (
 	lastRetry  = 30 * time.Second
 )
 
-// queue is between Append and the writer. Its lock is never held during I/O.
-type queue struct {
-	mu       sync.Mutex
-	records  []pbx.Record
-	bindings map[plan.UserID][]pbx.Binding // the newest list of each user that is to be written
-	waiting  int                           // records in the writer's hands, not yet settled
-	accepted uint64                        // records taken since Open
-	settled  uint64                        // of these, durable or given up
-	durable  RecordID
-	down     error         // why nothing is taken any more
-	changed  chan struct{} // closed and made anew when settled, durable or down change
-	wake     chan struct{} // holds a token when there is something to write
-}
-
-func (q *queue) init() {
-	q.changed, q.wake = make(chan struct{}), make(chan struct{}, 1)
-	q.bindings = map[plan.UserID][]pbx.Binding{}
-}
-
 // writer is the state of the one that writes, under Store.wmu.
 type writer struct {
 	last     RecordID                      // newest id given
 	inflight []pbx.Record                  // taken from the queue, not yet settled
-	spare    []pbx.Record                  // the other of two buffers
+	spare    []pbx.Record                  // the buffer of inflight
 	moved    map[plan.UserID][]pbx.Binding // lists of bindings taken from the queue, not yet settled
 	rest     time.Time                     // before it, bindings stay in the queue
 	broken   bool                          // bbolt has panicked; it is not touched again
 	closed   bool
 	reported uint64 // lost records that the log knows of
+
+	count    uint64    // transactions that the database has
+	dayBegan time.Time // when the newest day began, zero if that was before Open
 
 	secrets map[plan.UserID]pbx.Secret // all there are of the users of the plan, those that do not count too
 }
@@ -60,67 +54,17 @@ func (w *writer) init() {
 	w.moved, w.secrets = map[plan.UserID][]pbx.Binding{}, map[plan.UserID]pbx.Secret{}
 }
 
-// Append queues the record of an ended call for the writer. It may be called by any
-// goroutine, never blocks on I/O and never fails: when the queue is full or the store
-// is down, the record is lost and counted.
-func (s *Store) Append(r pbx.Record) {
-	s.mu.Lock()
-	if s.down == nil && len(s.records)+s.waiting < maxQueue {
-		s.records = append(s.records, r)
-		s.accepted++
-	} else {
-		s.lost.Add(1)
-	}
-	s.mu.Unlock()
-	s.nudge()
-}
-
-// nudge wakes the writer.
-func (q *queue) nudge() {
-	select {
-	case q.wake <- struct{}{}:
-	default:
-	}
-}
-
-// Follow gives the id of the newest durable record, and a channel that is closed as
-// soon as that has changed or the store went down.
-func (s *Store) Follow() (newest RecordID, changed <-chan struct{}) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.durable, s.changed
-}
-
-// Sync waits until every record appended before is durable, while Run runs. It returns
-// the error of ctx, or one that wraps [ErrDown] if the store stops writing first.
-// Records that were lost or failed are in the counts of [Store.Health].
-func (s *Store) Sync(ctx context.Context) error {
-	s.mu.Lock()
-	upTo := s.accepted
-	for s.settled < upTo && s.down == nil {
-		changed := s.changed
-		s.mu.Unlock()
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-		s.mu.Lock()
-	}
-	defer s.mu.Unlock()
-	return s.down
-}
-
-// Run writes what is queued until ctx ends: each time all records, and bindings if the
-// last are a second ago, in one transaction. Before it returns it writes the rest, once.
-// When the medium fails it tries again; when the database is damaged it counts what is
+// Run writes what is queued until ctx ends: records in as few transactions as may be, after a
+// tenth of a second's rest unless somebody waits, with bindings if the last are a second ago.
+// Between that it does what is not urgent, a piece at a time. Before it returns it writes the rest,
+// once. When the medium fails it tries again; when the database is damaged it counts what is
 // lost and goes on doing so until ctx ends, and returns the cause.
 func (s *Store) Run(ctx context.Context) error {
 	again := time.NewTimer(0)
-	again.Stop()
 	defer again.Stop()
 	pause := firstRetry
 	wake := s.wake
+	var notBefore time.Time // housekeeping failed
 	for {
 		select {
 		case <-ctx.Done():
@@ -133,7 +77,16 @@ func (s *Store) Run(ctx context.Context) error {
 		switch {
 		case err == nil:
 			wake, pause = s.wake, firstRetry
-			if rest > 0 {
+			if now := time.Now(); now.Before(notBefore) {
+				rest = sooner(rest, notBefore.Sub(now))
+			} else if more, err := s.housekeep(); err != nil {
+				s.log.Error("housekeeping of the store failed; trying again", "err", err, "after", lastRetry)
+				notBefore = time.Now().Add(lastRetry)
+				rest = sooner(rest, lastRetry)
+			} else {
+				rest = sooner(rest, more)
+			}
+			if again.Stop(); rest > 0 {
 				again.Reset(rest)
 			}
 		case s.isDown():
@@ -144,6 +97,14 @@ func (s *Store) Run(ctx context.Context) error {
 			pause = min(2*pause, lastRetry)
 		}
 	}
+}
+
+// sooner gives the shorter of two waits, where 0 is none.
+func sooner(a, b time.Duration) time.Duration {
+	if a == 0 || b > 0 && b < a {
+		return b
+	}
+	return a
 }
 
 // flush writes all that is queued.
@@ -165,6 +126,9 @@ func (s *Store) writeDue() (rest time.Duration, err error) {
 	if len(s.bindings) > 0 {
 		rest = max(time.Until(s.rest), 1)
 	}
+	if len(s.records) > 0 {
+		rest = sooner(rest, max(time.Until(s.pause), 1))
+	}
 	return rest, nil
 }
 
@@ -174,8 +138,7 @@ func (s *Store) isDown() bool {
 	return s.down != nil
 }
 
-// writeQueued makes what is queued durable, under wmu: all of it, or bindings only if they
-// are due. On an error that may pass, all that was taken stays in flight and records keep
+// writeQueued makes what is queued durable, under wmu: all of it, or only what is due. On an error that may pass, all that was taken stays in flight and records keep
 // their ids: what a failed commit may have left on the medium is written over, not doubled.
 func (s *Store) writeQueued(all bool) error {
 	if s.closed || s.broken {
@@ -183,8 +146,7 @@ func (s *Store) writeQueued(all bool) error {
 		defer s.mu.Unlock()
 		return s.down
 	}
-	for s.take(all) {
-		all = false
+	for first := true; s.take(all, all && first); first = false {
 		if err := s.writeInflight(); err != nil {
 			return err
 		}
@@ -192,17 +154,21 @@ func (s *Store) writeQueued(all bool) error {
 	return nil
 }
 
-// take gets in flight what is queued, if nothing of its kind is; false if there is
-// nothing. All or not, bindings stay in the queue until their rest is over.
-func (s *Store) take(all bool) bool {
+// take gets in flight what is due of what is queued, a transaction of it, if nothing of its
+// kind is in flight; false if there is nothing. Records and bindings may be taken before they
+// are due.
+func (s *Store) take(records, bindings bool) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.inflight) == 0 {
-		s.inflight, s.records = s.records, s.spare[:0]
-		s.spare, s.waiting = s.inflight, len(s.inflight)
-	}
 	now := time.Now()
-	if len(s.moved) == 0 && len(s.bindings) > 0 && (all || !now.Before(s.rest)) {
+	if n := min(len(s.records), maxBatch); len(s.inflight) == 0 && n > 0 && (records || s.syncing > 0 || len(s.records) > maxGroup || !now.Before(s.pause)) {
+		s.inflight = append(s.spare[:0], s.records[:n]...)
+		s.spare, s.waiting = s.inflight, n
+		left := copy(s.records, s.records[n:])
+		clear(s.records[left:]) // names and numbers do not linger in the buffer
+		s.records = s.records[:left]
+	}
+	if len(s.moved) == 0 && len(s.bindings) > 0 && (bindings || !now.Before(s.rest)) {
 		s.moved, s.bindings = s.bindings, s.moved
 		s.rest = now.Add(bindingPause)
 	}
@@ -210,30 +176,51 @@ func (s *Store) take(all bool) bool {
 }
 
 func (s *Store) writeInflight() error {
-	rows := make([]row, 0, len(s.inflight))
-	id := s.last
-	for i := range s.inflight {
-		r, err := s.sealRecord(id+1, &s.inflight[i])
-		if err != nil {
-			s.lost.Add(1)
-			s.log.Error("a call record cannot be stored", "err", err)
-			continue
+	if err := s.prune(len(s.inflight)); err != nil {
+		return err
+	}
+	days := s.nextTable(s.last + 1)
+	var rows []recordRow
+	var lost int
+	for {
+		var err error
+		rows, lost, err = s.sealInflight(keyring.Day(len(days) - 1))
+		if err == nil {
+			break
 		}
-		id++
-		rows = append(rows, r)
+		// A chain has forgotten this day: the database is older than the keyring. Days that
+		// were lost with it have had their numbers.
+		if len(days) == maxDays {
+			return err
+		}
+		days = append(slices.Clip(days), days[len(days)-1])
+		days[len(days)-1].first = s.last + 1
+	}
+	if len(rows) == 0 {
+		days = s.table()
 	}
 	bindings := s.sealBindings()
 	if err := s.commit(func(tx *bbolt.Tx) error {
-		return errors.Join(putNext(tx, bucketRecords, rows), putBindings(tx, bindings))
+		plain := make([]row, len(rows))
+		for i := range rows {
+			plain[i] = rows[i].row
+		}
+		return errors.Join(s.putDays(tx, days), putNext(tx, bucketRecords, plain), s.putIndex(tx, rows), putBindings(tx, bindings))
 	}); err != nil {
 		return err
 	}
-	s.last = id
+	s.tookDays(days)
+	s.last += RecordID(len(rows))
 	s.written.Add(uint64(len(rows)))
+	if lost > 0 {
+		s.lost.Add(uint64(lost))
+		s.log.Error("call records cannot be stored", "count", lost)
+	}
 	s.mu.Lock()
 	if n := len(s.inflight); n > 0 {
 		s.settled += uint64(n)
-		s.waiting, s.durable = 0, id
+		s.waiting, s.durable = 0, s.last
+		s.pause = time.Now().Add(recordPause)
 		s.tell()
 	}
 	s.mu.Unlock()
@@ -241,6 +228,24 @@ func (s *Store) writeInflight() error {
 	clear(s.moved)
 	s.inflight = nil
 	return nil
+}
+
+// sealInflight makes the rows of the records in flight, of a day, and tells how many cannot
+// be stored. The error wraps [keyring.ErrAged].
+func (s *Store) sealInflight(day keyring.Day) (rows []recordRow, lost int, err error) {
+	rows = make([]recordRow, 0, len(s.inflight))
+	for i := range s.inflight {
+		r, err := s.sealRecord(s.last+RecordID(len(rows))+1, day, &s.inflight[i])
+		switch {
+		case errors.Is(err, keyring.ErrAged):
+			return nil, 0, err
+		case err != nil:
+			lost++
+		default:
+			rows = append(rows, r)
+		}
+	}
+	return rows, lost, nil
 }
 
 // giveUp ends the taking of records: what waits is lost, and whoever waits is told.
@@ -260,12 +265,6 @@ func (s *Store) giveUp(why error) {
 		s.down = why
 	}
 	s.tell()
-}
-
-// tell wakes all that wait for a change, under mu.
-func (q *queue) tell() {
-	close(q.changed)
-	q.changed = make(chan struct{})
 }
 
 // reportLost logs lost records, each time twice as many as before at least.

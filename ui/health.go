@@ -21,6 +21,7 @@ type healthView struct {
 	Bans     []banView
 	MayUnban bool
 	Faults   []fact
+	Root     Root
 }
 
 type group struct {
@@ -42,7 +43,7 @@ func (s *Server) health(q *request) error {
 	if err != nil {
 		return err
 	}
-	v := healthView{Wrong: s.wrongs(ctx, q.viewer()), Fine: lamp("ready", T("wrongs.none")), Headline: T("wrongs.none")}
+	v := healthView{Root: s.cfg.Root, Wrong: s.wrongs(ctx, q.viewer()), Fine: lamp("ready", T("wrongs.none")), Headline: T("wrongs.none")}
 	if n := len(v.Wrong); n > 0 {
 		v.Headline = needsAttention(n) + "."
 	}
@@ -54,7 +55,8 @@ func (s *Server) health(q *request) error {
 	v.Groups = append(v.Groups, group{T("store.title"), []fact{
 		{Name: T("store.state"), Lamp: store}, count("store.records", uint64(h.Newest)), count("store.written", h.Written), count("store.queued", uint64(h.Queued)),
 		count("store.lost", h.Lost), count("store.failed", h.Failed), count("store.unreadable", h.Unreadable), count("store.bindings", h.BindingsLost),
-		{Name: T("store.size"), Value: size(h.FileBytes)},
+		count("store.pruned", h.Pruned), count("store.setback", h.SetBack),
+		{Name: T("store.size"), Value: size(h.FileBytes)}, {Name: T("store.used", size(h.FileLimit)), Value: size(h.FileUsed)},
 	}})
 	if snap := s.cfg.Snapshot(); snap != nil {
 		v.Groups = append(v.Groups, group{T("switch.title"), counters(snap.Counters)})

@@ -30,7 +30,7 @@ func (fakeNetwork) Bans() []auth.Ban {
 func (fakeNetwork) Unban()                     {}
 func (fakeNetwork) Counters() sipline.Counters { return sipline.Counters{In: 1234567} }
 
-var pagesOfAll = []string{"/", "/calls", "/calls?kind=in", "/lines", "/rules", "/rules/try", "/health", "/about", "/me", "/sim/",
+var pagesOfAll = []string{"/", "/calls", "/calls?kind=in", "/lines", "/rules", "/rules/try", "/privacy", "/health", "/about", "/me", "/sim/",
 	"/ports/phone-1", "/ports/phone-2", "/ports/phone-3", "/ports/phone-4", "/ports/line-1", "/ports/line-2"}
 
 func esc(s string) string {

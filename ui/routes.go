@@ -35,6 +35,7 @@ var (
 	keepers  = []storage.Role{storage.Owner, storage.Admin}
 	onDuty   = []storage.Role{storage.Owner, storage.Admin, storage.PrivacyOfficer, storage.Installer}
 	fitters  = []storage.Role{storage.Owner, storage.Admin, storage.Installer}
+	guards   = []storage.Role{storage.Owner, storage.Admin, storage.PrivacyOfficer}
 	readers  = []storage.Role{storage.Owner, storage.Admin, storage.PrivacyOfficer, storage.Staff}
 )
 
@@ -57,6 +58,10 @@ var routeTable = []route{
 	{"GET /rules", forMembers, keepers, (*Server).rules},
 	{"GET /rules/try", forMembers, keepers, (*Server).rulesTry},
 	{"POST /rules/try", forMembers, keepers, (*Server).rulesTry},
+	{"GET /privacy", forMembers, guards, (*Server).privacy},
+	{"POST /privacy/erase", forMembers, guards, (*Server).erasePreview},
+	{"POST /privacy/erase/now", forMembers, guards, (*Server).eraseNow},
+	{"POST /privacy/erase/proof", forMembers, guards, (*Server).eraseProof},
 	{"GET /health", forMembers, onDuty, (*Server).health},
 	{"POST /health/unban", forMembers, keepers, (*Server).unban},
 	{"GET /about", forMembers, everyone, (*Server).about},
@@ -77,6 +82,7 @@ var railTable = []struct {
 	{"/calls", "calls.title", readers},
 	{"/rules", "rules.title", keepers},
 	{"/lines", "lines.title", fitters},
+	{"/privacy", "privacy.title", guards},
 	{"/health", "health.title", onDuty},
 	{simPath, "sim.title", fitters}, // under a heading of its own
 }

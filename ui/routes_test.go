@@ -25,6 +25,10 @@ var matrix = []struct {
 	{pattern: "GET /rules", path: "/rules", roles: "oa", status: 200},
 	{pattern: "GET /rules/try", path: "/rules/try", roles: "oa", status: 200},
 	{pattern: "POST /rules/try", path: "/rules/try", roles: "oa", status: 200, form: []string{"from", "101", "dialled", "102"}},
+	{pattern: "GET /privacy", path: "/privacy", roles: "oap", status: 200},
+	{pattern: "POST /privacy/erase", path: "/privacy/erase", roles: "oap", status: 200, form: []string{"number", "030 12345678"}},
+	{pattern: "POST /privacy/erase/now", path: "/privacy/erase/now", roles: "oap", status: 409, form: []string{"password", goodWord}},
+	{pattern: "POST /privacy/erase/proof", path: "/privacy/erase/proof", roles: "oap", status: 404, form: []string{"id", "00"}},
 	{pattern: "GET /health", path: "/health", roles: "oapi", status: 200},
 	{pattern: "POST /health/unban", path: "/health/unban", roles: "oa", status: 303},
 	{pattern: "GET /about", path: "/about", roles: "oapis", status: 200},
@@ -179,7 +183,7 @@ func TestHeaders(t *testing.T) {
 	foreign := r.browser()
 	foreign.header.Set("Host", "evil.example")
 	answers := map[string]http.Header{"not logged in": r.browser().get("/").Header(), "wrong host": foreign.get("/").Header(), "405": c.do("PUT", "/", nil).Header()}
-	for _, path := range []string{"/", "/calls", "/rules", "/rules/try", "/lines", "/health", "/about", "/me", "/ports/line-1", "/nope", "/sim/", "/login", Asset("sotto.css"), Asset("sotto.js"), Asset("icon.svg")} {
+	for _, path := range []string{"/", "/calls", "/rules", "/rules/try", "/lines", "/privacy", "/health", "/about", "/me", "/ports/line-1", "/nope", "/sim/", "/login", Asset("sotto.css"), Asset("sotto.js"), Asset("icon.svg")} {
 		answers[path] = c.get(path).Header()
 	}
 	for path, h := range answers {
@@ -222,7 +226,7 @@ func TestOrigins(t *testing.T) {
 	} {
 		c := r.as(a)
 		c.header = h
-		for _, path := range []string{"/logout", "/me/look", "/login", "/me/password", "/rules/try", "/health/unban"} {
+		for _, path := range []string{"/logout", "/me/look", "/login", "/me/password", "/rules/try", "/health/unban", "/privacy/erase", "/privacy/erase/now", "/privacy/erase/proof"} {
 			if w := c.post(path, "theme", "dark"); w.Code != 403 {
 				t.Errorf("%s with %v: %d", path, h, w.Code)
 			}
@@ -231,7 +235,7 @@ func TestOrigins(t *testing.T) {
 			t.Errorf("%v: something was changed", h)
 		}
 	}
-	if n := r.s.count.crossOrigin.Load(); n != 30 {
+	if n := r.s.count.crossOrigin.Load(); n != 45 {
 		t.Errorf("%d counted", n)
 	}
 	c := r.as(a)

@@ -41,9 +41,14 @@ type Config struct {
 	Measure  func(context.Context, board.Port) (board.LineReport, error) // of an idle line; nil: not possible
 	Sim      http.Handler                                                // pages of the simulator, mounted at /sim/; nil: none
 	Hosts    []string                                                    // names of the box beside localhost, sotto.local and any IP address
+	Root     Root                                                        // shown on the health page
 	Version  string                                                      // shown to those who are logged in
 	Log      *slog.Logger
 }
+
+// Root tells of what opens the data: what it is, in a few words, and what it protects from
+// and what not, in sentences. Both are empty if that is not known.
+type Root struct{ Name, Protects string }
 
 // Network is what the health page shows of telephones on the network and asks of them;
 // a [sipline.Server] is one. Any goroutine.

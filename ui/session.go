@@ -28,6 +28,7 @@ type session struct {
 	began   time.Time
 	seen    time.Time // the last request but those of live views
 	look    look
+	asked   *asked          // an erasure that waits for the password; nil: none
 	ctx     context.Context // ends with the session
 	end     context.CancelFunc
 }
@@ -139,6 +140,26 @@ func (s *sessions) stopAccount(id storage.AccountID) {
 	}
 }
 
+// ask notes an erasure that waits for the password, in place of an earlier one; nil: none.
+func (s *sessions) ask(key sessionKey, a *asked) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if x := s.byKey[key]; x != nil {
+		x.asked = a
+	}
+}
+
+// stopGone ends the sessions of accounts that there are no more.
+func (s *sessions) stopGone(there func(storage.AccountID) bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, x := range s.byKey {
+		if !there(x.account.ID) {
+			s.drop(x)
+		}
+	}
+}
+
 func (s *sessions) endAll() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -154,8 +175,11 @@ func (s *sessions) drop(x *session) {
 
 func (s *sessions) sweep(now time.Time) {
 	for _, x := range s.byKey {
-		if x.over(now) {
+		switch {
+		case x.over(now):
 			s.drop(x)
+		case x.asked != nil && x.asked.over(now):
+			x.asked = nil
 		}
 	}
 }

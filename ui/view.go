@@ -29,7 +29,7 @@ func (v *viewing) since(at time.Time) timeView {
 
 // partyView is one end of a call as storage gave it, in what the templates need.
 type partyView struct {
-	Kind              string // "user", "masked", "number", "word"
+	Kind              string // "user", "masked", "number", "cut", "word"
 	Name, Ext, Number string
 	Word              string
 }
@@ -41,6 +41,12 @@ func party(p storage.PartyView) partyView {
 		return word("party.hidden")
 	case storage.Erased:
 		return word("party.erased")
+	case storage.Aged:
+		return word("party.aged")
+	case storage.NotKept:
+		return word("party.notkept")
+	case storage.Cut:
+		return partyView{Kind: "cut", Number: strings.TrimSuffix(p.Number, "…")}
 	case storage.Unsealed:
 		return word("party.damaged")
 	case storage.Nobody:

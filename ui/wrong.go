@@ -32,6 +32,14 @@ func (s *Server) wrongs(ctx context.Context, who storage.Viewer) []wrong {
 			} else if h.Lost > 0 {
 				add("warn", "wrong.lost", "/health", itoa(h.Lost))
 			}
+			if h.SetBack > 0 {
+				add("fault", "wrong.setback", "/health", itoa(h.SetBack))
+			}
+			if h.Pruned > 0 {
+				add("warn", "wrong.pruned", "/health", itoa(h.Pruned))
+			} else if h.NearLimit {
+				add("warn", "wrong.near", "/health")
+			}
 			if h.LifelineStale {
 				add("warn", "wrong.lifeline", "/health")
 			}

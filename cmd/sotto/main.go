@@ -20,6 +20,6 @@ func main() {
 		last := newLines(os.Stderr, 1, nil)
 		fmt.Fprintln(last, "sotto:", err)
 		last.flush()
-		os.Exit(1)
+		os.Exit(exitCode(err))
 	}
 }

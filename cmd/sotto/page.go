@@ -16,6 +16,8 @@ import (
 	"sotto/board/sim"
 	"sotto/pbx"
 	"sotto/storage"
+	"sotto/storage/keyring"
+	"sotto/storage/root"
 	"sotto/ui"
 	"sotto/ui/simui"
 )
@@ -39,11 +41,11 @@ type page struct {
 
 // openPage serves the admin page. Calls do not depend on it: what is wrong is told in the
 // log, and the box goes on without. Where to find it is printed to out.
-func openPage(addr netip.AddrPort, brd *sim.Board, off *office, n *network, sw *pbx.Switch, out io.Writer, log *slog.Logger) *page {
-	if !addr.IsValid() {
+func openPage(o options, brd *sim.Board, off *office, n *network, sw *pbx.Switch, out io.Writer, log *slog.Logger) *page {
+	if !o.page.IsValid() {
 		return nil
 	}
-	p, err := servePage(addr, brd, off, n, sw, out, log)
+	p, err := servePage(o.page, rootWords(o.root), brd, off, n, sw, out, log)
 	if err != nil {
 		log.Error("there is no admin page", "why", err)
 		return nil
@@ -51,7 +53,7 @@ func openPage(addr netip.AddrPort, brd *sim.Board, off *office, n *network, sw *
 	return p
 }
 
-func servePage(addr netip.AddrPort, brd *sim.Board, off *office, n *network, sw *pbx.Switch, out io.Writer, log *slog.Logger) (*page, error) {
+func servePage(addr netip.AddrPort, words ui.Root, brd *sim.Board, off *office, n *network, sw *pbx.Switch, out io.Writer, log *slog.Logger) (*page, error) {
 	hosts := pageHosts(addr)
 	blob, err := pageIdentity(off.store, append(hosts, addr.Addr().String()))
 	if err != nil {
@@ -65,7 +67,7 @@ func servePage(addr netip.AddrPort, brd *sim.Board, off *office, n *network, sw 
 	if err != nil {
 		return nil, err
 	}
-	cfg := ui.Config{Store: off.store, Snapshot: sw.Snapshot, Ports: brd.Ports(), Measure: brd.Test, Hosts: hosts, Version: version(), Log: log}
+	cfg := ui.Config{Store: off.store, Snapshot: sw.Snapshot, Ports: brd.Ports(), Measure: brd.Test, Hosts: hosts, Root: words, Version: version(), Log: log}
 	if n != nil {
 		cfg.Network = n.sip
 	}
@@ -90,6 +92,24 @@ func servePage(addr netip.AddrPort, brd *sim.Board, off *office, n *network, sw 
 		done.Wait()
 		handsets.Close()
 	})}, nil
+}
+
+// rootWords tells of the root that -root names. It opens nothing.
+func rootWords(spec string) ui.Root {
+	f, err := parseRoot(spec, "")
+	if err != nil {
+		return ui.Root{}
+	}
+	var r keyring.Root
+	switch f.kind {
+	case "tpm":
+		r = root.NewTPM(f.path)
+	case "passphrase":
+		r = root.NewPassphrase(f.path)
+	default:
+		r = keyring.NewFileRoot(f.path)
+	}
+	return ui.Root{Name: r.Kind(), Protects: root.Protects(r)}
 }
 
 // simPages gives the pages of the simulator, in the frame of the others.

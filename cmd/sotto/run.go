@@ -28,13 +28,14 @@ var demo []byte
 
 // options are the flags: where things are. What the office wants is in the plan.
 type options struct {
-	dead    []string // ports of the simulator whose chip does not answer
-	data    string
-	root    string
-	plan    string
-	version bool
-	sip     sipFlags
-	page    netip.AddrPort // zero: off
+	dead           []string // ports of the simulator whose chip does not answer
+	data           string
+	root           string // as parseRoot reads it
+	passphraseFile string
+	plan           string
+	version        bool
+	sip            sipFlags
+	page           netip.AddrPort // zero: off
 }
 
 // parse reads the flags. Asked for help it prints it to w and returns [flag.ErrHelp].
@@ -44,7 +45,8 @@ func parse(args []string, w io.Writer) (options, error) {
 	f.SetOutput(io.Discard) // a wrong flag is told once, by main
 	brd := f.String("board", "sim", "`which` board: sim, or sim:dead=FXS 2,FXO 1 to have chips that do not answer")
 	f.StringVar(&o.data, "data", "sotto-data", "`folder` that everything is kept in")
-	f.StringVar(&o.root, "root", "", "key `file` that opens the data; default: the data folder's name with .key behind it")
+	f.StringVar(&o.root, "root", "", rootUsage)
+	f.StringVar(&o.passphraseFile, "passphrase-file", "", passphraseFileUsage)
 	f.StringVar(&o.plan, "plan", "", "plan `file` to import at the first start instead of the demo office")
 	sip := f.String("sip", "127.0.0.1:5060", "`address` and port of this machine that SIP telephones on the network reach it at, or off")
 	rtp := f.String("rtp", "10000-11999", "UDP `ports` for the sound of telephones on the network, the first and the last")
@@ -58,6 +60,8 @@ func parse(args []string, w io.Writer) (options, error) {
 			f.SetOutput(w)
 			f.Usage()
 			fmt.Fprintln(w, "Sub-command: sotto what-if tells what happens if somebody dials a number; it has a -h of its own")
+			fmt.Fprintln(w, "Sub-command: sotto erase erases a person from a box that does not run; it has a -h of its own")
+			fmt.Fprintln(w, "Sub-command: sotto passphrase changes the passphrase that opens the data; it has a -h of its own")
 		}
 		return o, err
 	}
@@ -84,7 +88,8 @@ func parse(args []string, w io.Writer) (options, error) {
 	if o.root == "" {
 		o.root = dir + ".key" // beside the folder, also when that is given as .
 	}
-	return o, nil
+	_, err = parseRoot(o.root, o.passphraseFile)
+	return o, err
 }
 
 // version tells which revision of the source this was built of.
@@ -106,7 +111,13 @@ func version() string {
 // run is the program: flags and log around start, or the sub-command that the first word names.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
 	if len(args) > 0 && args[0] == "what-if" {
-		return whatIf(args[1:], stdout, stderr)
+		return whatIf(ctx, args[1:], stdin, stdout, stderr)
+	}
+	if len(args) > 0 && args[0] == "passphrase" {
+		return changePassphrase(ctx, args[1:], stdin, stdout)
+	}
+	if len(args) > 0 && args[0] == "erase" {
+		return erase(ctx, args[1:], stdin, stdout, stderr)
 	}
 	o, err := parse(args, stdout)
 	switch {
@@ -129,7 +140,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 
 // start opens what the box is made of, in order, runs it and closes it.
 func start(ctx context.Context, o options, stdin io.Reader, stdout io.Writer, log *slog.Logger) error {
-	off, err := openOffice(o, log)
+	off, err := openOffice(ctx, o, person{stdin, stdout}, log)
 	if err != nil {
 		return err
 	}
@@ -184,6 +195,7 @@ func serve(ctx context.Context, brd *sim.Board, o options, off *office, net *net
 	sw := pbx.New(pbx.Config{Ports: brd.Ports(), Events: brd.Events(), Signal: brd.Signal, Digits: engine.Digits(), Heard: engine.Heard(), Publish: net.publish(engine),
 		Phones: net.phones(), Journal: journal, Log: log}, off.numbers)
 	net.join(engine, sw.Post, log)
+	off.followPlan(sw.Post, net, log)
 	broken := make(chan error, 2) // a loop without which there are no calls
 	var calls, voice sync.WaitGroup
 	hear, deaf := context.WithCancel(context.Background())
@@ -191,7 +203,7 @@ func serve(ctx context.Context, brd *sim.Board, o options, off *office, net *net
 	voice.Go(func() { broken <- loop(hear, "media loop", engine.Run, log) })
 	calls.Go(func() { broken <- loop(ctx, "switch loop", sw.Run, log) })
 	fmt.Fprintln(out, "ready: "+describe(brd.Ports()))
-	web := openPage(o.page, brd, off, net, sw, out, log)
+	web := openPage(o, brd, off, net, sw, out, log)
 
 	var failed atomic.Int64
 	words := make(chan error, 1)

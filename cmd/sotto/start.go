@@ -12,7 +12,6 @@ import (
 	"sotto/pbx"
 	"sotto/pbx/plan"
 	"sotto/storage"
-	"sotto/storage/keyring"
 )
 
 // office is what the box knows of its office when it starts.
@@ -26,7 +25,7 @@ type office struct {
 // or its database cannot be read or its folder not be written, telephones work from the
 // lifeline, and the fault is in the log. At the first start the plan is that of -plan or
 // the demo; it is read before anything is made, so that a wrong one leaves nothing behind.
-func openOffice(o options, log *slog.Logger) (*office, error) {
+func openOffice(ctx context.Context, o options, who person, log *slog.Logger) (*office, error) {
 	var first *plan.Numbering
 	if !storage.Made(o.data) {
 		if p, err := storage.ReadLifeline(o.data); err == nil {
@@ -37,8 +36,12 @@ func openOffice(o options, log *slog.Logger) (*office, error) {
 			return nil, err
 		}
 	}
-	store, err := storage.Open(o.data, keyring.NewFileRoot(o.root), log)
-	if errors.Is(err, storage.ErrLocked) {
+	var store *storage.Store
+	root, err := openRoot(ctx, o, who)
+	if err == nil {
+		store, err = storage.Open(o.data, root, log)
+	}
+	if errors.Is(err, storage.ErrLocked) || err != nil && ctx.Err() != nil {
 		return nil, err
 	}
 	if err != nil {

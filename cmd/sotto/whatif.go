@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -23,11 +24,13 @@ what the exchange is sent and on which lines. It calls nobody.
 
 // whatIf is the sub-command that explains a number. It asks the same numbering that the
 // switch asks, and it shows no name: whoever may start it need not be one who may see them.
-func whatIf(args []string, stdout, stderr io.Writer) error {
+func whatIf(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
 	f := flag.NewFlagSet("sotto what-if", flag.ContinueOnError)
 	f.SetOutput(io.Discard) // a wrong flag is told once, by main
-	data := f.String("data", "sotto-data", "`folder` that everything is kept in")
-	root := f.String("root", "", "key `file` that opens the data; default: the data folder's name with .key behind it")
+	var o options
+	f.StringVar(&o.data, "data", "sotto-data", "`folder` that everything is kept in")
+	f.StringVar(&o.root, "root", "", rootUsage)
+	f.StringVar(&o.passphraseFile, "passphrase-file", "", passphraseFileUsage)
 	file := f.String("plan", "", "plan `file` to look at in place of the stored plan")
 	if err := f.Parse(args); errors.Is(err, flag.ErrHelp) {
 		f.SetOutput(stdout)
@@ -42,7 +45,7 @@ func whatIf(args []string, stdout, stderr io.Writer) error {
 	}
 	log, queue := newLog(stderr)
 	defer queue.flush()
-	p, about, err := whatPlan(*data, *root, *file, log)
+	p, about, err := whatPlan(ctx, o, *file, person{stdin, stdout}, log)
 	if err != nil {
 		return err
 	}
@@ -60,7 +63,7 @@ func whatIf(args []string, stdout, stderr io.Writer) error {
 
 // whatPlan gives the plan that a box with this data would run on, or that of file, and what
 // is to be said about it.
-func whatPlan(data, root, file string, log *slog.Logger) (p plan.Plan, about string, err error) {
+func whatPlan(ctx context.Context, o options, file string, who person, log *slog.Logger) (p plan.Plan, about string, err error) {
 	if file != "" {
 		n, err := firstPlan(file)
 		if err != nil {
@@ -68,17 +71,24 @@ func whatPlan(data, root, file string, log *slog.Logger) (p plan.Plan, about str
 		}
 		return n.Plan, "By the plan file.", nil
 	}
-	dir, err := filepath.Abs(data)
+	dir, err := filepath.Abs(o.data)
 	if err != nil {
 		return p, "", fmt.Errorf("-data: %w", err)
 	}
-	if root == "" {
-		root = dir + ".key"
+	if o.root == "" {
+		o.root = dir + ".key"
+	}
+	if _, err := parseRoot(o.root, o.passphraseFile); err != nil {
+		return p, "", err
 	}
 	why := errors.New("the database is missing")
-	if storage.Made(data) {
+	if storage.Made(o.data) {
+		var root keyring.Root
 		var store *storage.Store
-		if store, why = storage.Open(data, keyring.NewFileRoot(root), log); why == nil {
+		if root, why = openRoot(ctx, o, who); why == nil {
+			store, why = storage.Open(o.data, root, log)
+		}
+		if why == nil {
 			p, rev := store.CurrentPlan()
 			if err := store.Close(); err != nil {
 				return p, "", err
@@ -89,13 +99,13 @@ func whatPlan(data, root, file string, log *slog.Logger) (p plan.Plan, about str
 		}
 	}
 	const reduced = "by the lifeline, which knows no names and no telephones on the network."
-	switch p, err = storage.ReadLifeline(data); {
+	switch p, err = storage.ReadLifeline(o.data); {
 	case err == nil && errors.Is(why, storage.ErrLocked):
 		return p, "A box runs on the data folder, so this is " + reduced, nil
 	case err == nil && why != nil:
 		log.Warn("the store cannot be opened", "why", why)
 		return p, "The store cannot be opened, so this is " + reduced, nil
-	case why != nil && storage.Made(data):
+	case why != nil && storage.Made(o.data):
 		return p, "", why
 	}
 	n, err := firstPlan("")

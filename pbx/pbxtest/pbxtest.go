@@ -16,7 +16,10 @@
 //	@sip 201 202               users with telephones on the network
 //	@countries US GB DE        played once in each
 //	@long                      too long for the race detector
-//	@line 1 pulse reversal break 500 rings 101 102    what the plan says of a line
+//	@line 1 pulse reversal show-only break 500 rings 101 102    what the plan says of a line
+//	@protected 101             users whose far parties are not kept
+//	@show-only 101             users who are only shown who calls from outside
+//	@private *67               dialled before a number, so that who is called is not kept
 //	@rule 0190 forbid          numbers that are not called
 //	@rule 77 lines 2 1         the lines to try for others
 //
@@ -89,7 +92,8 @@ func (r *Records) List() []pbx.Record {
 	return append([]pbx.Record(nil), r.list...)
 }
 
-// Line gives a record in the simulator's words.
+// Line gives a record in the simulator's words. A user who is not kept is "private",
+// an outside party the line alone.
 func Line(r pbx.Record) string {
 	name := func(p pbx.Party) string {
 		switch number := p.Number.Reveal(); {
@@ -99,6 +103,8 @@ func Line(r pbx.Record) string {
 			return number
 		case p.Line != "":
 			return p.Line
+		case r.Private:
+			return "private"
 		}
 		return "nobody"
 	}
@@ -229,4 +235,21 @@ func sameTones(c *country.Country, words string) string {
 		}
 	}
 	return words
+}
+
+// Replan changes the plan as the program does: the switch takes it, then the telephones on
+// the network.
+func (o *Office) Replan(t testing.TB, change func(*plan.Plan)) {
+	t.Helper()
+	p := o.numbers.Plan.Clone()
+	change(&p)
+	n, err := plan.Compile(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.numbers = n
+	o.Switch.Post(pbx.Event{Plan: n})
+	if o.SIP != nil {
+		o.SIP.SetPlan(n)
+	}
 }

@@ -23,6 +23,9 @@ type Scene struct {
 	Ports    map[plan.Ext][]string  // in place of one port each
 	Names    map[plan.Ext]string    // in place of Person A, Person B …
 	Reverse  []plan.Ext             // whose line turns on answer
+	Protect  []plan.Ext             // whose far parties are not kept
+	ShowOnly []plan.Ext             // who is only shown who calls from outside
+	Private  string                 // dialled before a number, so that who is called is not kept
 	SIP      []plan.Ext             // users with telephones on the network, beside the stations' or new ones
 	Saved    *Registrations         // of before the start, nil for none
 	Exchange func(*exchange.Config) // changes the country's exchange, nil for none
@@ -66,6 +69,16 @@ func ParseScene(text string) (Scene, string, error) {
 			s.Names[plan.Ext(ext)] = strings.TrimSpace(name)
 		case "@reverse":
 			s.Reverse = append(s.Reverse, plan.Ext(arg))
+		case "@protected":
+			for _, x := range f[1:] {
+				s.Protect = append(s.Protect, plan.Ext(x))
+			}
+		case "@show-only":
+			for _, x := range f[1:] {
+				s.ShowOnly = append(s.ShowOnly, plan.Ext(x))
+			}
+		case "@private":
+			s.Private = arg
 		case "@sip":
 			for _, x := range f[1:] {
 				s.SIP = append(s.SIP, plan.Ext(x))
@@ -100,6 +113,8 @@ func (s *Scene) wire(f []string) error {
 			x.Pulse = true
 		case "reversal":
 			x.Reversal = true
+		case "show-only":
+			x.ShowOnly = true
 		case "break":
 			if i++; i == len(f) {
 				return errors.New("say how long a break")
@@ -149,7 +164,7 @@ func Name(i int) string {
 // Plan gives the plan of the scene: users by Name on FXS 1, FXS 2 …, lines on FXO 1 …, and
 // 0 for outside calls.
 func (s *Scene) Plan() plan.Plan {
-	p := plan.Plan{Office: "Test", Country: s.Country, RingSeconds: s.Ring, OutsidePrefix: "0"}
+	p := plan.Plan{Office: "Test", Country: s.Country, RingSeconds: s.Ring, OutsidePrefix: "0", PrivatePrefix: s.Private}
 	taken := map[string]bool{}
 	for _, l := range s.Ports {
 		for _, label := range l[1:] {
@@ -176,6 +191,10 @@ func (s *Scene) Plan() plan.Plan {
 			continue
 		}
 		p.Users = append(p.Users, plan.User{ID: plan.UserID("s" + string(x)), Name: "Person " + string(x), Ext: x, SIP: true})
+	}
+	for i := range p.Users {
+		u := &p.Users[i]
+		u.Protected, u.ShowOnly = slices.Contains(s.Protect, u.Ext), slices.Contains(s.ShowOnly, u.Ext)
 	}
 	for i := range s.Lines {
 		x := s.Wires[i+1]

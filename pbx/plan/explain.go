@@ -38,21 +38,24 @@ type Step struct {
 func (n *Numbering) Explain(from *User, dialled string) Explanation {
 	x := &explainer{n: n, from: from}
 	x.Kind = Unobtainable
-	if bad := badDialled(dialled); bad != "" {
+	if bad := n.badDialled(dialled); bad != "" {
 		x.say("%s", bad)
 		return x.Explanation
 	}
 	d := Digits(dialled)
-	plus := strings.HasPrefix(d, "+")
+	behind, _ := n.CutPrivate(d)
+	plus := strings.HasPrefix(behind, "+")
 	x.whole = plus || from != nil && from.SIP && len(from.Ports) == 0
 	x.dial(d)
-	x.digits, x.ended = strings.CutSuffix(x.Dialled, "#")
+	x.digits, _ = n.CutPrivate(x.Dialled)
+	x.digits, x.ended = strings.CutSuffix(x.digits, "#")
 	if plus && from != nil && !from.SIP {
 		x.hint("Only a telephone on the network can send a +; this user has none.")
 	}
 	if x.cut = len(x.Dialled) < len(d); x.cut && x.Kind != Unobtainable {
 		x.say("All is decided with %s: what is dialled after it does not count.", x.Dialled)
 	}
+	x.private()
 	switch x.Kind {
 	case ToEmergency:
 		x.emergency()
@@ -63,20 +66,20 @@ func (n *Numbering) Explain(from *User, dialled string) Explanation {
 	case Incomplete:
 		x.incomplete()
 	case Unobtainable:
-		x.unobtainable(d)
+		x.unobtainable(behind)
 	}
 	return x.Explanation
 }
 
 // badDialled tells what makes dialled no number at all, or "".
-func badDialled(dialled string) string {
+func (n *Numbering) badDialled(dialled string) string {
 	at, signs := 0, 0
-	for _, c := range dialled {
+	for i, c := range dialled {
 		if at++; at > MaxExplained {
 			return fmt.Sprintf("This is longer than %d characters, which no telephone number is.", MaxExplained)
 		}
 		switch {
-		case strings.ContainsRune("0123456789*#ABCD", c), c == '+' && signs == 0:
+		case strings.ContainsRune("0123456789*#ABCD", c), c == '+' && (signs == 0 || n.onlyPrivate(Digits(dialled[:i]))):
 			signs++
 		case !strings.ContainsRune(forTheEye, c):
 			return fmt.Sprintf("Character %d cannot be dialled: a number has the digits 0 to 9, perhaps a + in front or a # at the end.", at)
@@ -94,7 +97,7 @@ type explainer struct {
 	n      *Numbering
 	from   *User
 	whole  bool   // the telephone sends all at once
-	digits string // what counted, without a # at its end
+	digits string // what counted, without the private-call prefix and a # at its end
 	ended  bool   // there was one
 	cut    bool   // more was dialled than counted
 }
@@ -166,7 +169,7 @@ func (x *explainer) outside() {
 	case strings.HasPrefix(x.digits, "+"):
 		x.say("A number with + is an outside number. From here it is dialled as %s.", x.Number)
 		if x.from == nil || len(x.from.Ports) > 0 {
-			x.hint("At a telephone with keys one dials %s.", prefix+x.Number)
+			x.hint("At a telephone with keys one dials %s.", x.front()+prefix+x.Number)
 		}
 	case x.cut:
 		x.say("The %s in front asks for an outside call. The outside number begins with %s.", prefix, x.Number)
@@ -181,7 +184,7 @@ func (x *explainer) outside() {
 	case strings.HasPrefix(x.Number, abroad):
 		x.say("It begins with %s: it goes to another country.", abroad)
 	case prefix != "" && strings.HasPrefix(x.digits, abroad) && (x.Rule == nil || x.Rule.Prefix == ""):
-		x.hint("If a number of another country is meant, %s is dialled before it, too: %s.", prefix, prefix+x.digits)
+		x.hint("If a number of another country is meant, %s is dialled before it, too: %s.", prefix, x.front()+prefix+x.digits)
 	}
 	x.rule()
 	if x.Kind == Forbidden && x.Wait == 0 && !x.whole && !x.ended {
@@ -239,7 +242,9 @@ func (x *explainer) rule() {
 }
 
 func (x *explainer) incomplete() {
-	if x.DialTone {
+	if x.DialTone && x.digits == "" {
+		x.say("The number is to follow.")
+	} else if x.DialTone {
 		x.say("The %s asks for an outside call. The number is to follow.", x.digits)
 	} else {
 		x.say("More digits are needed: this is only the beginning of a number.")
@@ -256,8 +261,14 @@ func (x *explainer) unobtainable(d string) {
 	n, prefix := x.n, x.n.Plan.OutsidePrefix
 	number, _ := strings.CutSuffix(d, "#")
 	switch {
+	case number == "" && x.Private:
+		x.say("No number follows it.")
+		return
 	case !digits(strings.TrimPrefix(number, "+")):
 		x.say("The signs * and # and the letters A to D mean nothing here; # may only end a number.")
+		if p := n.Plan.PrivatePrefix; p != "" && !x.Private {
+			x.hint("For a private call %s is dialled before the number.", p)
+		}
 		return
 	case len(n.lines) == 0 && (prefix == "" || strings.HasPrefix(number, prefix) || strings.HasPrefix(number, "+")):
 		x.say("It is neither an emergency number nor an extension, and there are no outside calls: the plan has no exchange line.")
@@ -275,7 +286,7 @@ func (x *explainer) unobtainable(d string) {
 	}
 	x.say("No emergency number and no extension begins with %s, and it does not begin with %s for an outside call.", x.digits, prefix)
 	if r := n.Route(prefix + number + "#"); r.Kind == ToOutside {
-		x.hint("If an outside number is meant, %s is dialled first: %s.", prefix, prefix+number)
+		x.hint("If an outside number is meant, %s is dialled first: %s.", prefix, x.front()+prefix+number)
 	}
 }
 

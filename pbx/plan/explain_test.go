@@ -139,12 +139,62 @@ func TestExplanationNamesNobody(t *testing.T) {
 	}
 }
 
+// TestExplainPrivate: what is not kept of a call is told.
+func TestExplainPrivate(t *testing.T) {
+	p := ruled()
+	p.PrivatePrefix, p.Users[0].Protected, p.Users[1].SIP = "*67", true, true
+	n := compile(t, p)
+	const (
+		front  = "The *67 in front makes this a private call: who is called is not kept."
+		caller = "The caller is protected: who is called is not kept."
+		called = "Who is called is protected: who calls is not kept."
+		help   = "An emergency call is kept with its number all the same."
+	)
+	for _, c := range []struct {
+		from    Ext
+		dialled string
+		kind    Kind
+		dial    string
+		want    []string // of these four, and hints
+	}{
+		{"", "202", ToUser, "", nil},
+		{"", "*67 202", ToUser, "", []string{front}},
+		{"202", "*67 201", ToUser, "", []string{front, called}},
+		{"202", "201", ToUser, "", []string{called}},
+		{"201", "202", ToUser, "", []string{caller}},
+		{"201", "*67 202", ToUser, "", []string{front, caller}},
+		{"202", "112", ToEmergency, "112", nil},
+		{"202", "*67112", ToEmergency, "112", []string{help}},
+		{"201", "112", ToEmergency, "112", []string{help}},
+		{"", "*67 0 20 5555#", ToOutside, "205555", []string{front}},
+		{"202", "*67 +49 205555", ToOutside, "0205555", []string{front}},
+		{"", "*67 +49 205555", ToOutside, "0205555", []string{front, "? At a telephone with keys one dials *6700205555."}},
+		{"", "*67", Incomplete, "", []string{front}},
+		{"", "*67#", Unobtainable, "", []string{front}},
+		{"", "*67 30", Unobtainable, "", []string{front, "? If an outside number is meant, 0 is dialled first: *67030."}},
+		{"", "*21", Unobtainable, "", []string{"? For a private call *67 is dialled before the number."}},
+	} {
+		x := n.Explain(n.ByExt(c.from), c.dialled)
+		var got []string
+		for _, s := range explained(x) {
+			if slices.Contains([]string{front, caller, called, help}, s) || s[0] == '?' && !strings.Contains(s, "Only a telephone") {
+				got = append(got, s)
+			}
+		}
+		if !slices.Equal(got, c.want) || x.Kind != c.kind || x.Dial != c.dial {
+			t.Errorf("%s dials %s: %v %q\n%s", c.from, c.dialled, x.Kind, x.Dial, strings.Join(explained(x), "\n"))
+		}
+	}
+}
+
 // FuzzExplain holds it against the switch, and its sentences to what a person reads.
 func FuzzExplain(f *testing.F) {
-	for _, s := range []string{"112", "0911", "00044 20", "+49 112", "06", "0900", "0#", "*", "\x00", strings.Repeat("0", 50)} {
+	for _, s := range []string{"112", "0911", "00044 20", "+49 112", "06", "0900", "0#", "*", "*67 +49 112", "*670#", "\x00", strings.Repeat("0", 50)} {
 		f.Add(s)
 	}
-	n, err := Compile(ruled())
+	p := ruled()
+	p.PrivatePrefix = "*67"
+	n, err := Compile(p)
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -154,7 +204,7 @@ func FuzzExplain(f *testing.F) {
 		if len(x.Steps) > 12 || len(x.Dialled) > MaxExplained {
 			t.Errorf("%q: %d steps", typed, len(x.Steps))
 		}
-		if e := n.Emergency(typed); e && badDialled(typed) == "" && x.Kind != ToEmergency && !strings.HasPrefix(Digits(typed), "+") {
+		if e := n.Emergency(typed); e && n.badDialled(typed) == "" && x.Kind != ToEmergency && !strings.HasPrefix(Digits(typed), "+") {
 			t.Errorf("%q is an emergency number, explained as %v", typed, x.Kind)
 		}
 	})

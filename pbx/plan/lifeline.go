@@ -5,13 +5,13 @@ import "strconv"
 // Lifeline gives what of the plan is needed to make calls: ports, extensions, country,
 // emergency numbers, lines and rules, and nothing that names a person: users have made-up
 // ids and their extension for a name, lines the label of their port, rules their place in
-// the list. Telephones on the network are no part of it, because what they log in with is a
+// the list. Nor does it say who is protected: it has no records. Telephones on the network are no part of it, because what they log in with is a
 // secret; their users stay, with no telephone, so that all digits mean what they always
 // did. It is built up and not cut down: a field that is added to a plan is left out until
 // someone thinks of it.
 func (p *Plan) Lifeline() Plan {
 	c := p.Clone()
-	l := Plan{Office: "Sotto", Country: c.Country, Emergency: c.Emergency, OutsidePrefix: c.OutsidePrefix, RingSeconds: c.RingSeconds}
+	l := Plan{Office: "Sotto", Country: c.Country, Emergency: c.Emergency, OutsidePrefix: c.OutsidePrefix, PrivatePrefix: c.PrivatePrefix, RingSeconds: c.RingSeconds}
 	for i, u := range c.Users {
 		l.Users = append(l.Users, User{ID: UserID("lifeline-" + strconv.Itoa(i+1)), Name: string(u.Ext), Ext: u.Ext, Ports: u.Ports, ReverseOnAnswer: u.ReverseOnAnswer})
 	}

@@ -38,6 +38,12 @@ func randomPlan(r *rand.Rand) Plan {
 			p.Users = p.Users[:len(p.Users)-1]
 		}
 	}
+	if r.IntN(2) == 0 {
+		p.PrivatePrefix = []string{"*1", "*12", "2*", "99", "**0"}[r.IntN(5)]
+		if p.Validate() != nil {
+			p.PrivatePrefix = ""
+		}
+	}
 	for i := range r.IntN(3) {
 		p.Lines = append(p.Lines, Line{Name: fmt.Sprint("L", i), Port: fmt.Sprint("FXO ", i+1)})
 	}
@@ -74,8 +80,22 @@ func checkPlan(t *testing.T, p Plan, digits string) {
 		}
 	}
 	for _, e := range slices.Concat(n.Country.Emergency, p.Emergency) {
-		if r, _ := dial(n, e); r.Kind != ToEmergency || r.Dial != e {
-			t.Fatalf("%+v: emergency number %s is %s", p, e, show(r))
+		for _, d := range []string{e, p.PrivatePrefix + e, p.PrivatePrefix + p.PrivatePrefix + e} {
+			if r, at := dial(n, d); r.Kind != ToEmergency || r.Dial != e || at != d {
+				t.Fatalf("%+v: emergency number %s is %s after %s", p, d, show(r), at)
+			}
+		}
+	}
+	plain := n
+	if p.PrivatePrefix != "" {
+		without := p
+		without.PrivatePrefix = ""
+		plain = compile(t, without)
+	}
+	for e := range plain.emergency { // tolerated ones and those of habit, too
+		r, at := dial(n, e)
+		if want, wantAt := dial(plain, e); show(r) != show(want) || at != wantAt {
+			t.Fatalf("%+v: %s is %s after %s, and without the private-call prefix %s after %s", p, e, show(r), at, show(want), wantAt)
 		}
 	}
 	for i := range len(digits) + 1 {
@@ -103,8 +123,8 @@ func checkExplained(t *testing.T, n *Numbering, typed string) {
 			}
 		}
 		want := Route{Kind: Unobtainable}
-		if d := Digits(typed); badDialled(typed) != "" {
-		} else if strings.HasPrefix(d, "+") || from == net {
+		if d := Digits(typed); n.badDialled(typed) != "" {
+		} else if behind, _ := n.CutPrivate(d); strings.HasPrefix(behind, "+") || from == net {
 			want = n.Route(d)
 			want.More = false
 		} else {
@@ -120,6 +140,16 @@ var upTo32 = regexp.MustCompile(`^[0-9]{0,32}$`)
 
 // slowRoute is the model: it looks at everything in turn.
 func slowRoute(n *Numbering, digits string) Route {
+	if private := n.Plan.PrivatePrefix; private != "" {
+		if strings.Index(digits, private) == 0 {
+			r := slowRoute(n, strings.Replace(digits, private, "", 1))
+			r.Private = true
+			return r
+		}
+		if digits != "" && strings.Index(private, digits) == 0 {
+			return Route{Kind: Incomplete}
+		}
+	}
 	ended := len(digits) > 0 && digits[len(digits)-1] == '#'
 	if ended {
 		digits = digits[:len(digits)-1]
@@ -303,6 +333,9 @@ func TestRouteAgainstModel(t *testing.T) {
 		digits := make([]byte, 8)
 		for i := range digits {
 			digits[i] = "01290129012901290129*#A+"[r.IntN(24)]
+		}
+		if r.IntN(3) == 0 && p.PrivatePrefix != "" {
+			digits = append([]byte(p.PrivatePrefix), digits...)
 		}
 		if r.IntN(4) == 0 {
 			digits[0] = '+'

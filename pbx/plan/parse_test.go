@@ -78,14 +78,14 @@ func TestParseFull(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Plan{Office: "Praxis Dr. Öztürk", Country: "DE", OutsidePrefix: "0", RingSeconds: 45, Emergency: []string{"19222", "112"},
+	want := Plan{Office: "Praxis Dr. Öztürk", Country: "DE", OutsidePrefix: "0", PrivatePrefix: "*67", AreaCode: "30", RingSeconds: 45, Emergency: []string{"19222", "112"},
 		Users: []User{
 			{ID: "u1", Name: "Empfang", Ext: "10", Ports: []string{"FXS 1", "FXS 2"}},
 			{ID: "u2", Name: "Labor", Ext: "101", Ports: []string{"FXS 3"}},
-			{Name: "Labor", Ext: "2", SIP: true, ReverseOnAnswer: true},
+			{Name: "Labor", Ext: "2", SIP: true, Protected: true, ShowOnly: true, ReverseOnAnswer: true},
 			{Name: "Anna Zwetschgenbaum", Ext: "84062199", Ports: []string{}},
 		},
-		Lines: []Line{{Name: "Amt 1", Port: "FXO 1", Rings: []Ext{"10", "2"}, Reversal: true, Break: 120}, {Name: "Amt 2", Port: "FXO 2", Pulse: true}},
+		Lines: []Line{{Name: "Amt 1", Port: "FXO 1", Rings: []Ext{"10", "2"}, Reversal: true, ShowOnly: true, Break: 120}, {Name: "Amt 2", Port: "FXO 2", Pulse: true}},
 		Rules: []Rule{
 			{Name: "Ausland", Prefix: "00", Lines: []string{"Amt 2", "Amt 1"}},
 			{Name: "Ort", Prefix: "3", Digits: 7, Strip: 1, Prepend: "030"},

@@ -23,6 +23,8 @@ type Plan struct {
 	Emergency []string `json:"emergency,omitempty"` // emergency numbers beside the country's
 
 	OutsidePrefix string `json:"outside_prefix,omitempty"` // digit dialled before an outside number; none when empty
+	PrivatePrefix string `json:"private_prefix,omitempty"` // dialled before any number: who is called is not kept; as *67; none when empty
+	AreaCode      string `json:"area_code,omitempty"`      // of the office, without the digit for national calls: "30" in Berlin; Italy's with its 0; may be empty
 	RingSeconds   int    `json:"ring_seconds,omitempty"`   // an unanswered call ends after it; 0: DefaultRing
 }
 
@@ -36,6 +38,9 @@ type User struct {
 
 	SIP bool `json:"sip,omitempty"` // telephones on the network may register for this user
 
+	Protected bool `json:"protected,omitempty"` // whom this user calls or is called by is never kept: works council, doctor, counsel
+	ShowOnly  bool `json:"show_only,omitempty"` // numbers of outside callers are shown to this user and not kept
+
 	ReverseOnAnswer bool `json:"reverse_on_answer,omitempty"` // the line's polarity turns when the called party answers: pay telephones, charge meters
 }
 
@@ -44,10 +49,11 @@ type Line struct {
 	Name string `json:"name"`
 	Port string `json:"port"` // label of the exchange-line port: "FXO 1"
 
-	Rings    []Ext `json:"rings,omitempty"`    // who is rung by a call that comes in on the line; nobody named: every user
-	Pulse    bool  `json:"pulse,omitempty"`    // the exchange takes pulses only, no DTMF
-	Reversal bool  `json:"reversal,omitempty"` // the exchange turns the polarity when the called party answers, and back when it leaves
-	Break    int   `json:"break,omitempty"`    // shortest loop break that ends a call, in ms, 80 to 600; 0: the country's
+	Rings    []Ext `json:"rings,omitempty"`     // who is rung by a call that comes in on the line; nobody named: every user
+	Pulse    bool  `json:"pulse,omitempty"`     // the exchange takes pulses only, no DTMF
+	Reversal bool  `json:"reversal,omitempty"`  // the exchange turns the polarity when the called party answers, and back when it leaves
+	ShowOnly bool  `json:"show_only,omitempty"` // numbers of callers on the line are shown and not kept
+	Break    int   `json:"break,omitempty"`     // shortest loop break that ends a call, in ms, 80 to 600; 0: the country's
 }
 
 // Rule says what becomes of outside numbers that begin in a certain way. Of several rules

@@ -23,7 +23,7 @@ type Numbering struct {
 	byExt     map[Ext]*User
 	byID      map[UserID]*User
 	emergency map[string]urgent // as dialled
-	all       []string          // extensions and emergency numbers as dialled, sorted
+	all       []string          // extensions, emergency numbers as dialled and the private-call prefix, sorted
 	rules     []rule            // as the plan has them
 	lines     []*Line           // as the plan has them
 }
@@ -55,6 +55,9 @@ func Compile(p Plan) (*Numbering, error) {
 	}
 	n.addEmergency()
 	n.all = slices.AppendSeq(n.all, maps.Keys(n.emergency))
+	if p.PrivatePrefix != "" {
+		n.all = append(n.all, p.PrivatePrefix)
+	}
 	slices.Sort(n.all)
 	n.addRules()
 	return n, nil
@@ -174,9 +177,13 @@ type Route struct {
 	// begins so; 0: act on Kind at once. It is not 0 just when Kind is Incomplete or More
 	// is set. A telephone that sends the whole number at once waits for nothing.
 	Wait time.Duration
-	// DialTone: just the digit for outside calls has been dialled and Kind is Incomplete:
-	// dial tone may sound again.
+	// DialTone: just the digit for outside calls or the private-call prefix has been dialled
+	// and Kind is Incomplete: dial tone may sound again.
 	DialTone bool
+
+	// Private: the private-call prefix stood in front, and who is called is not to be kept.
+	// An emergency call is kept all the same.
+	Private bool
 
 	User *User  // ToUser
 	Dial string // ToEmergency, ToOutside: what goes to the exchange, 1 to 32 digits, without the digit for outside calls
@@ -189,7 +196,8 @@ type Route struct {
 	Rule   *Rule   // ToOutside, Forbidden: the rule that decided, nil for none; shared, not to be changed
 }
 
-// Route tells what digits mean, and is asked anew with each that is dialled. It looks at
+// Route tells what digits mean, and is asked anew with each that is dialled. The private-call
+// prefix in front only sets Private, and what follows means what it does without. It looks at
 //
 //  1. emergency numbers: they are complete at once, and no rule is asked. Those with which
 //     an outside number may begin have More set, so that it can be dialled on; at the end
@@ -210,6 +218,16 @@ type Route struct {
 // text of any length, and allocates only for a rule that puts digits before the number and
 // for a number written with a country code.
 func (n *Numbering) Route(digits string) Route {
+	digits, private := n.CutPrivate(digits)
+	r := n.route(digits)
+	if r.Private = private; private && digits == "" {
+		r.DialTone = true
+	}
+	return r
+}
+
+// route is Route for what stands behind the private-call prefix.
+func (n *Numbering) route(digits string) Route {
 	digits, ended := strings.CutSuffix(digits, "#")
 	if whole, ok := strings.CutPrefix(digits, "+"); ok {
 		return n.routePlus(whole)

@@ -24,6 +24,9 @@ func compile(t testing.TB, p Plan) *Numbering {
 // show gives a route in words.
 func show(r Route) string {
 	s := [...]string{"incomplete", "user", "emergency", "outside", "forbidden", "unobtainable"}[r.Kind]
+	if r.Private {
+		s = "private " + s
+	}
 	if r.User != nil {
 		s += " " + string(r.User.Ext)
 	}
@@ -182,6 +185,46 @@ func TestCompile(t *testing.T) {
 	}
 }
 
+// TestPrivatePrefix: what is dialled behind it means what it does without; dial tone sounds
+// again before it.
+func TestPrivatePrefix(t *testing.T) {
+	p := ruled()
+	p.PrivatePrefix = "*67"
+	n := compile(t, p)
+	for digits, want := range map[string]string{
+		"*": "incomplete", "*6": "incomplete", "*6#": "unobtainable", "*68": "unobtainable", "*67": "private incomplete", "*67#": "private unobtainable",
+		"*67201": "private user 201", "*67112": "private emergency 112", "*670112": "private emergency 112", "*67*67112": "private emergency 112",
+		"*670": "private incomplete", "*6799": "private unobtainable", "*67+49112": "private emergency 112", "+*67112": "unobtainable", "0*67112": "unobtainable",
+		"*67*": "private incomplete", "67112": "unobtainable",
+	} {
+		if got := show(n.Route(digits)); got != want {
+			t.Errorf("%s is %s, want %s", digits, got, want)
+		}
+	}
+	for _, d := range []string{"0900", "00044 20", "020123456#", "+4420"} {
+		a, b := n.Route(Digits(d)), n.Route("*67"+Digits(d))
+		if a.Private = true; !reflect.DeepEqual(a, b) {
+			t.Errorf("%s is %s, behind the prefix %s", d, show(a), show(b))
+		}
+	}
+	if r := n.Route("*67"); !r.DialTone || r.Wait != n.Country.Timers.FirstDigit {
+		t.Errorf("after the prefix: %+v", r)
+	}
+	if r := n.Route("*6"); r.DialTone || r.Wait != n.Country.Timers.InterDigit {
+		t.Errorf("within the prefix: %+v", r)
+	}
+	if !n.Emergency("*67 112") || n.Emergency("*68112") {
+		t.Error("a call for help behind the prefix is none")
+	}
+	if a := testing.AllocsPerRun(100, func() { n.Route("*67"); n.Route("*67201"); n.Route("*67112") }); a != 0 {
+		t.Errorf("%v allocations", a)
+	}
+	p.PrivatePrefix = ""
+	if got := show(compile(t, p).Route("*67201")); got != "unobtainable" {
+		t.Errorf("without a prefix it is %s", got)
+	}
+}
+
 func TestFillIDs(t *testing.T) {
 	p := office()
 	p.Users[0].ID = ""
@@ -199,6 +242,7 @@ func TestLifelineHoldsNoName(t *testing.T) {
 	p.Users[0].SIP, p.Users[1].SIP = true, true // the second has no port
 	p.Office, p.Users[0].Name, p.Users[1].Name, p.Lines[0].Name = "Praxis Secret", "Anna Secret", "Boris Secret", "Amt Secret"
 	p.Lines[0].Rings, p.Lines[0].Reversal, p.Lines[1].Pulse, p.Lines[1].Break = []Ext{"202"}, true, true, 300
+	p.PrivatePrefix, p.AreaCode, p.Users[0].Protected, p.Users[1].ShowOnly, p.Lines[0].ShowOnly = "*67", "30", true, true, true
 	p.Rules = []Rule{
 		{Name: "Secret rule", Prefix: "00", Lines: []string{"Amt 2", "Amt Secret"}},
 		{Name: "Secret town", Prefix: "3", Digits: 5, Strip: 1, Prepend: "030"}, {Name: "Secret forbidden", Prefix: "09", Forbid: true},
@@ -211,7 +255,7 @@ func TestLifelineHoldsNoName(t *testing.T) {
 		t.Errorf("rules %+v", l.Rules)
 	}
 	b, err := json.Marshal(l)
-	if err != nil || strings.Contains(string(b), "Secret") {
+	if err != nil || strings.Contains(string(b), "Secret") || strings.Contains(string(b), "protected") || strings.Contains(string(b), "show_only") {
 		t.Errorf("%s, %v", b, err)
 	}
 	if err := l.Validate(); err != nil {
@@ -221,7 +265,7 @@ func TestLifelineHoldsNoName(t *testing.T) {
 		t.Errorf("the lifeline of a lifeline is %+v", again)
 	}
 	want, got := compile(t, p), compile(t, l)
-	for _, digits := range []string{"201", "202", "112", "0112", "19222", "203", "00044", "03123", "031234", "009", "05"} {
+	for _, digits := range []string{"201", "202", "112", "0112", "19222", "203", "00044", "03123", "031234", "009", "05", "*", "*6", "*67", "*67201", "*67112", "*6700044"} {
 		a, b := want.Route(digits), got.Route(digits)
 		ports := func(r Route) (s []string) {
 			for _, x := range r.Lines {
@@ -231,6 +275,8 @@ func TestLifelineHoldsNoName(t *testing.T) {
 		}
 		if a.Kind != b.Kind || a.Dial != b.Dial || a.Wait != b.Wait || !slices.Equal(ports(a), ports(b)) {
 			t.Errorf("%s is %s, by the lifeline %s", digits, show(a), show(b))
+		} else if a.Private != b.Private {
+			t.Errorf("%s is private %v, by the lifeline %v", digits, a.Private, b.Private)
 		}
 	}
 	if u := got.ByExt("202"); u == nil || len(u.Ports) != 0 || u.SIP || got.ByExt("201").SIP {

@@ -17,6 +17,8 @@ const (
 	MaxExt       = 8  // digits of an extension or an emergency number
 	MaxEmergency = 32 // numbers beside the country's
 	MaxRules     = 200
+	MaxPrivate   = 8 // signs of the private-call prefix
+	MaxArea      = 5 // digits of the area code
 )
 
 // Validate gives nil or Problems: everything that is wrong, without lines.
@@ -59,6 +61,12 @@ func (p *Plan) problems() Problems {
 	c.users()
 	c.lines()
 	c.rules()
+	c.privatePrefix(land)
+	if len(c.AreaCode) > MaxArea || !digits(c.AreaCode) {
+		c.add(fmt.Sprintf("must be at most %d digits and nothing else, or left out", MaxArea), "area_code")
+	} else if ok && land.Dialling.National != "" && strings.HasPrefix(c.AreaCode, land.Dialling.National) {
+		c.add("must be without the digit for national calls", "area_code")
+	}
 	return c.found
 }
 

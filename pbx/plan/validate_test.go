@@ -130,6 +130,36 @@ func TestValidate(t *testing.T) {
 		{func(p *Plan) { p.Lines[1].Break = 601 }, "lines[1].break", lineBreak},
 		{func(p *Plan) { p.Lines[1].Break = -80 }, "lines[1].break", lineBreak},
 
+		{private("*67"), "", ""},
+		{private("*31*"), "", ""},
+		{private("77"), "", ""},
+		{private("*1234567"), "", ""},
+		{private("*12345678"), "private_prefix", privateSigns},
+		{private("*"), "private_prefix", privateSigns},
+		{private("7"), "private_prefix", privateSigns},
+		{private("**"), "private_prefix", privateSigns},
+		{private("#31#"), "private_prefix", privateSigns},
+		{private("*6 7"), "private_prefix", privateSigns},
+		{private("*A1"), "private_prefix", privateSigns},
+		{private("*\xff1"), "private_prefix", privateSigns},
+		{private("067"), "private_prefix", "begins with the digit for outside calls"},
+		{private("112"), "private_prefix", privateHelp},
+		{private("11"), "private_prefix", privateHelp},
+		{private("1125"), "private_prefix", privateHelp},
+		{private("91"), "private_prefix", privateHelp}, // 911 is tolerated
+		{private("20"), "private_prefix", "is the extension of users[0], begins with it or is its beginning"},
+		{private("2020"), "private_prefix", "is the extension of users[1], begins with it or is its beginning"},
+		{func(p *Plan) { p.Emergency, p.PrivatePrefix = []string{"19222"}, "192" }, "private_prefix", privateHelp},
+		{func(p *Plan) { p.OutsidePrefix, p.PrivatePrefix = "", "*67" }, "", ""},
+		{func(p *Plan) { p.OutsidePrefix, p.PrivatePrefix = "", "77" }, "private_prefix", "must begin with * in an office without a digit for outside calls"},
+
+		{func(p *Plan) { p.AreaCode = "30" }, "", ""},
+		{func(p *Plan) { p.AreaCode = "39999" }, "", ""},
+		{func(p *Plan) { p.AreaCode = "399999" }, "area_code", areaDigits},
+		{func(p *Plan) { p.AreaCode = "+30" }, "area_code", areaDigits},
+		{func(p *Plan) { p.AreaCode = "030" }, "area_code", "must be without the digit for national calls"},
+		{func(p *Plan) { p.Country, p.AreaCode = "IT", "06" }, "", ""},
+
 		{func(p *Plan) { p.Rules = ruled().Rules }, "", ""},
 		{func(p *Plan) { p.Rules = manyRules(200) }, "", ""},
 		{func(p *Plan) { p.Rules = manyRules(201) }, "rules", "has more than 200 rules"},
@@ -188,6 +218,15 @@ func TestValidate(t *testing.T) {
 		}
 	}
 }
+
+const (
+	privateSigns = "must be 2 to 8 signs, digits and *, with at least one digit, or left out"
+	privateHelp  = "is an emergency number, begins with one or is the beginning of one"
+	areaDigits   = "must be at most 5 digits and nothing else, or left out"
+)
+
+// private puts a private-call prefix into a plan.
+func private(s string) func(p *Plan) { return func(p *Plan) { p.PrivatePrefix = s } }
 
 func users(n int) []User {
 	l := make([]User, n)

@@ -40,11 +40,8 @@ func (s *Server) register(req *sip.Request, flow wire.Flow) {
 		}
 		r = s.reg.Register(s.now, user, req, flow)
 	}
-	lines := make([]string, 0, 2*len(r.Headers))
-	for _, h := range r.Headers {
-		lines = append(lines, h.String(), "\r\n")
-	}
-	s.reply(req, flow, strconv.Itoa(r.Status)+" "+r.Reason, lines...)
+	// What the answer says is so before it goes: a telephone may call in the same moment,
+	// and is no stranger then.
 	if r.Save && s.cfg.Bindings != nil {
 		s.cfg.Bindings.SaveBindings(user, slices.Clone(s.reg.Bindings(user)))
 	}
@@ -52,6 +49,11 @@ func (s *Server) register(req *sip.Request, flow wire.Flow) {
 		s.know(user)
 		s.notes.note("sip telephones of a user changed", "registered "+strconv.Itoa(len(s.reg.Bindings(user)))+" by "+flow.Proto.String())
 	}
+	lines := make([]string, 0, 2*len(r.Headers))
+	for _, h := range r.Headers {
+		lines = append(lines, h.String(), "\r\n")
+	}
+	s.reply(req, flow, strconv.Itoa(r.Status)+" "+r.Reason, lines...)
 }
 
 // mayRegister checks what the registrar leaves to its caller, and answers what is wrong.

@@ -10,6 +10,7 @@ import (
 
 	"sotto/pbx"
 	"sotto/pbx/sipline/siptest"
+	"sotto/pbx/sipline/wire"
 )
 
 // registers sends a REGISTER with these headers beside From, To, Call-ID and CSeq.
@@ -63,6 +64,38 @@ func TestRegister(t *testing.T) {
 		}
 		if l := b.saved.Bindings(); len(l) != 0 {
 			t.Error("bound for another")
+		}
+	})
+}
+
+// TestAnsweredLast: when a REGISTER is answered, what the answer says is stored already, and
+// the telephone is known.
+func TestAnsweredLast(t *testing.T) {
+	office(t, func(t *testing.T, b *box) {
+		p := b.phone("201")
+		answers := 0
+		b.tap = func(to netip.AddrPort, d []byte) { // on the loop
+			res := siptest.ParseMessage(d)
+			if res.Status() != 200 {
+				return
+			}
+			answers++
+			told := len(res.All("Contact"))
+			if l := b.saved.Bindings(); len(l) != told {
+				t.Errorf("%d bindings answered, %d stored", told, len(l))
+			}
+			if is := b.sip.known.has(knownKey{wire.UDP, to}); is != (told > 0) {
+				t.Errorf("%d bindings answered, known: %v", told, is)
+			}
+		}
+		for _, expires := range []int{300, 0} {
+			if err := p.Register(expires); err != nil {
+				t.Fatal(err)
+			}
+		}
+		synctest.Wait()
+		if answers != 2 {
+			t.Errorf("%d answers", answers)
 		}
 	})
 }

@@ -2,58 +2,28 @@ package keyring
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
-	"io/fs"
+	"io"
 	"os"
+	"path/filepath"
 
+	"sotto/storage/durable"
 	"sotto/storage/seal"
 )
 
-// The keyring file: magic(8) slot(1) generation(8) key id(8), then the sealed entries.
-// The tail: frames of length(4) complement of length(4) and sealed entries. Numbers are
-// big-endian. An entry: kind(1) subject(16) key(32) length(1) name.
+// The keyring file: magic(8) slot(1) N(8) key id(8), then the sealed entries. Numbers are
+// big-endian.
 
 const (
-	ringMagic  = "sottokr1"
-	headerLen  = len(ringMagic) + 1 + 8 + 8
-	frameHead  = 8
-	entryFixed = 1 + 16 + seal.KeyLen + 1
+	fileName  = "keyring"
+	ringMagic = "sottokr2"
+	oldMagic  = "sottokr1"
+	headerLen = len(ringMagic) + 1 + 8 + 8
+	maxFile   = 128 << 20 // bytes of the keyring or its tail: no box has so many persons
+
+	bucketRing  = "keyring"
+	bucketFrame = "keyring.tail"
 )
-
-type entry struct {
-	kind    Kind
-	subject Subject
-	key     seal.Key
-	text    string
-}
-
-func (e entry) append(b []byte) []byte {
-	b = append(b, byte(e.kind))
-	b = append(b, e.subject[:]...)
-	b = append(b, e.key[:]...)
-	b = append(b, byte(len(e.text)))
-	return append(b, e.text...)
-}
-
-// entries reads a run of entries; false if it does not come out even.
-func entries(b []byte) ([]entry, bool) {
-	var all []entry
-	for len(b) > 0 {
-		if len(b) < entryFixed || len(b) < entryFixed+int(b[entryFixed-1]) {
-			return nil, false
-		}
-		end := entryFixed + int(b[entryFixed-1])
-		all = append(all, entry{
-			kind:    Kind(b[0]),
-			subject: Subject(b[1:17]),
-			key:     seal.Key(b[17 : 17+seal.KeyLen]),
-			text:    string(b[entryFixed:end]),
-		})
-		b = b[end:]
-	}
-	return all, true
-}
 
 type header struct {
 	slot  int
@@ -62,151 +32,195 @@ type header struct {
 }
 
 func parseHeader(b []byte) (header, error) {
+	if len(b) >= len(oldMagic) && string(b[:len(oldMagic)]) == oldMagic {
+		return header{}, ErrOlder
+	}
 	if len(b) < headerLen || string(b[:len(ringMagic)]) != ringMagic || b[8] > 1 {
 		return header{}, ErrDamaged
 	}
 	return header{int(b[8]), binary.BigEndian.Uint64(b[9:]), [8]byte(b[17:headerLen])}, nil
 }
 
-// sealMain gives the keyring file of a generation. The header is bound to the sealed
-// part as its id.
-func (r *Ring) sealMain(gen uint64) []byte {
-	id := r.epoch.ID()
-	b := append([]byte(ringMagic), byte(r.slot))
-	b = binary.BigEndian.AppendUint64(b, gen)
-	b = append(b, id[:]...)
-	plain := make([]byte, 0, (1+len(r.names))*(entryFixed+16))
-	plain = entry{kind: box, key: r.box}.append(plain)
-	for n, s := range r.names {
-		plain = entry{n.kind, s, r.keys[s], n.text}.append(plain)
-	}
-	b = append(b, seal.Seal(&r.epoch, seal.Place{Bucket: bucketRing, ID: b}, plain)...)
-	clear(plain)
-	return b
+func (h header) bytes() []byte {
+	b := append(make([]byte, 0, headerLen), ringMagic...)
+	b = append(b, byte(h.slot))
+	b = binary.BigEndian.AppendUint64(b, h.gen)
+	return append(b, h.keyID[:]...)
 }
 
-func (r *Ring) readMain(h header, b []byte) error {
-	plain, err := seal.Open(&r.epoch, seal.Place{Bucket: bucketRing, ID: b[:headerLen]}, b[headerLen:])
+// readHeader reads the header of the keyring as it lies on the medium.
+func (r *Ring) readHeader() (header, error) {
+	f, err := os.Open(r.path())
 	if err != nil {
-		return ErrDamaged
+		return header{}, err
 	}
-	all, ok := entries(plain)
-	if !ok || len(all) == 0 || all[0].kind != box {
-		return ErrDamaged
+	defer f.Close()
+	b := make([]byte, headerLen)
+	if _, err := io.ReadFull(f, b); err != nil {
+		return header{}, ErrDamaged
 	}
-	for _, e := range all {
-		r.add(e)
-	}
-	clear(plain)
-	return nil
+	return parseHeader(b)
 }
 
-func (r *Ring) framePlace(n uint64) seal.Place {
-	id := binary.BigEndian.AppendUint64(nil, r.gen)
-	return seal.Place{Bucket: bucketFrame, ID: binary.BigEndian.AppendUint64(id, n)}
-}
-
-func (r *Ring) sealFrame(n uint64, es []entry) []byte {
-	var plain []byte
-	for _, e := range es {
-		plain = e.append(plain)
+// sealMain gives the sealed part of the keyring file: all that the book has, without the
+// subjects that go and the items about them. The header is bound to it as its id.
+func (r *Ring) sealMain(head []byte, epoch *seal.Key, goes map[Subject]bool) ([]byte, error) {
+	size := markLen
+	for _, p := range r.people {
+		size += p.size()
 	}
-	sealed := seal.Seal(&r.epoch, r.framePlace(n), plain)
-	clear(plain)
-	b := binary.BigEndian.AppendUint32(nil, uint32(len(sealed)))
-	b = binary.BigEndian.AppendUint32(b, ^uint32(len(sealed)))
-	return append(b, sealed...)
-}
-
-// readTail reads the tail and leaves it open for appending, a torn end cut off.
-func (r *Ring) readTail() error {
-	path := r.tailPath(r.gen)
-	b, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("tail is missing: %w", ErrDamaged)
+	for _, it := range r.items {
+		size += it.size()
 	}
-	if err != nil {
-		return fmt.Errorf("read keyring: %w", err)
+	if size > maxFile-headerLen-seal.Overhead {
+		return nil, ErrFull
 	}
-	good := 0
-	for good < len(b) {
-		n := r.readFrame(b[good:])
-		if n == 0 {
-			if r.wholeFrameIn(b[good:]) {
-				return fmt.Errorf("frame %d of the tail: %w", r.frames, ErrDamaged)
-			}
-			break
+	plain := r.people[Subject{}].append(make([]byte, 0, size))
+	plain = appendMark(plain, r.count.Load())
+	for s, p := range r.people {
+		if s != (Subject{}) && !goes[s] {
+			plain = p.append(plain)
 		}
-		good += n
-		r.frames++
 	}
-	r.tailLen, r.tailCuts = int64(good), int64(len(b)-good)
-	if r.tail, err = os.OpenFile(path, os.O_RDWR, 0o600); err != nil {
-		return fmt.Errorf("open keyring: %w", err)
+	for i, it := range r.items {
+		if !it.aboutAny(goes) {
+			plain = it.append(plain, i)
+		}
 	}
-	if good == len(b) {
-		return nil
-	}
-	if err = r.tail.Truncate(r.tailLen); err == nil {
-		err = r.tail.Sync()
-	}
-	if err != nil {
-		r.Close()
-		return fmt.Errorf("cut torn keyring: %w", err)
-	}
-	return nil
+	sealed := seal.Seal(epoch, seal.Place{Bucket: bucketRing, ID: head}, plain)
+	clear(plain)
+	return sealed, nil
 }
 
-// readFrame takes the first frame of b into the ring and gives its length, or 0 if it
-// is not whole.
+// openMain opens the keyring file b under epoch. The caller clears what it gets.
+func openMain(b []byte, epoch *seal.Key) (plain []byte, err error) {
+	plain, err = seal.Open(epoch, seal.Place{Bucket: bucketRing, ID: b[:headerLen]}, b[headerLen:])
+	if err != nil || len(plain) == 0 || Kind(plain[0]) != box {
+		return nil, ErrDamaged
+	}
+	return plain, nil
+}
+
+// readFile reads a whole file of a bounded size.
+func readFile(path string) ([]byte, error) {
+	fi, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if fi.Size() > maxFile {
+		return nil, fmt.Errorf("%d bytes: %w", fi.Size(), ErrDamaged)
+	}
+	return os.ReadFile(path)
+}
+
+func (r *Ring) path() string { return filepath.Join(r.dir, fileName) }
+
+func (r *Ring) tailPath(gen uint64) string {
+	return filepath.Join(r.dir, fmt.Sprintf("%s.tail-%d", fileName, gen))
+}
+
+func (r *Ring) tails() []string {
+	t, _ := filepath.Glob(filepath.Join(r.dir, fileName+".tail-*"))
+	return t
+}
+
+// replace puts all that is known, without the subjects that go, in a new keyring file with
+// an empty tail of its own, sealed under epoch, which lies in slot. The tail comes first,
+// its name made durable too: a keyring without its tail is damaged, a tail without its
+// keyring is swept away.
 //
-// A frame is written by one append and synced before anything relies on it. So only the
-// last can be torn: it is short, or some of its blocks hold zeros or something else. If
-// a whole one comes after it, it was whole once and was changed.
-func (r *Ring) readFrame(b []byte) int {
-	plain, end := r.openFrame(b, r.frames)
-	if end == 0 {
-		return 0
-	}
-	all, ok := entries(plain)
-	if !ok {
-		return 0
-	}
-	for _, e := range all {
-		r.add(e)
-	}
-	return end
-}
-
-// openFrame opens the frame number n at the start of b; end is 0 if it is not there.
-func (r *Ring) openFrame(b []byte, n uint64) (plain []byte, end int) {
-	if len(b) < frameHead {
-		return nil, 0
-	}
-	size := binary.BigEndian.Uint32(b)
-	if size != ^binary.BigEndian.Uint32(b[4:]) || uint64(size) > uint64(len(b)-frameHead) {
-		return nil, 0
-	}
-	end = frameHead + int(size)
-	plain, err := seal.Open(&r.epoch, r.framePlace(n), b[frameHead:end])
+// On an error nothing has changed, in memory or on the medium. Without one it has
+// happened, and [Ring.finish] is to be called.
+func (r *Ring) replace(epoch seal.Key, slot int, goes map[Subject]bool) error {
+	h := header{slot, r.gen + 1, epoch.ID()}
+	tail, err := r.newTail(h.gen)
 	if err != nil {
-		return nil, 0
+		return err
 	}
-	return plain, end
+	left := &leftover{slot: -1}
+	head := h.bytes()
+	sealed, err := r.sealMain(head, &epoch, goes)
+	if err == nil {
+		err = r.writeNew(head, sealed)
+	}
+	if err == nil {
+		left.ring, _ = os.OpenFile(r.path(), os.O_WRONLY, 0) // to be overwritten; none at the first
+		err = r.do("rename", func() error { return os.Rename(r.path()+durable.Suffix, r.path()) })
+	}
+	if err != nil {
+		tail.Close()
+		if left.ring != nil {
+			left.ring.Close()
+		}
+		r.do("remove", func() error { return os.Remove(r.path() + durable.Suffix) })
+		r.do("remove", func() error { return os.Remove(r.tailPath(h.gen)) })
+		return err
+	}
+	if slot != r.slot {
+		left.slot = r.slot
+	}
+	if r.tail != nil {
+		r.tail.Close()
+	}
+	clear(r.epoch[:])
+	r.epoch, r.slot, r.gen, r.left = epoch, slot, h.gen, left
+	r.tail, r.tailLen, r.frames = tail, 0, 0
+	r.settled()
+	return nil
 }
 
-// wholeFrameIn tells whether a frame of a later number than the next is anywhere in b.
-func (r *Ring) wholeFrameIn(b []byte) bool {
-	most := uint64(len(b) / (frameHead + seal.Overhead))
-	for off := 1; off+frameHead <= len(b); off++ {
-		if binary.BigEndian.Uint32(b[off:]) != ^binary.BigEndian.Uint32(b[off+4:]) {
-			continue
+func (r *Ring) newTail(gen uint64) (f *os.File, err error) {
+	err = r.do("make tail", func() error {
+		f, err = os.OpenFile(r.tailPath(gen), os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err = r.do("sync tail", f.Sync); err == nil {
+		err = r.syncDir()
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// writeNew writes the file that is to become the keyring, and syncs it.
+func (r *Ring) writeNew(head, sealed []byte) error {
+	var f *os.File
+	err := r.do("write keyring", func() (err error) {
+		if f, err = os.OpenFile(r.path()+durable.Suffix, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600); err == nil {
+			_, err = f.Write(head)
 		}
-		for n := uint64(1); n <= most; n++ {
-			if _, end := r.openFrame(b[off:], r.frames+n); end > 0 {
-				return true
-			}
+		if err == nil {
+			_, err = f.Write(sealed)
+		}
+		return err
+	})
+	if f == nil {
+		return err
+	}
+	if err == nil {
+		err = r.do("sync keyring", f.Sync)
+	}
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	return err
+}
+
+func (r *Ring) syncDir() error {
+	return r.do("sync folder", func() error { return durable.SyncDir(r.dir) })
+}
+
+// do takes one step on the medium or the root. Tests fail a step, or stop at it.
+func (r *Ring) do(step string, f func() error) error {
+	if r.hook != nil {
+		if err := r.hook(step); err != nil {
+			return err
 		}
 	}
-	return false
+	return f()
 }

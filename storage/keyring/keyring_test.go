@@ -16,6 +16,17 @@ func newRoot(t *testing.T) *FileRoot {
 	return NewFileRoot(filepath.Join(t.TempDir(), "root.key"))
 }
 
+// inMemory puts the test's folders where a sync costs nothing, if the system has such a
+// place: for tests that open hundreds of rings.
+func inMemory(t *testing.T) {
+	const shm = "/dev/shm"
+	if f, err := os.CreateTemp(shm, "sotto"); err == nil {
+		f.Close()
+		os.Remove(f.Name())
+		t.Setenv("TMPDIR", shm)
+	}
+}
+
 func open(t *testing.T, dir string, root Root) *Ring {
 	t.Helper()
 	r, err := Open(dir, root, false)
@@ -72,7 +83,9 @@ func TestModel(t *testing.T) {
 			if err := r.rewrite(); err != nil {
 				t.Fatal(err)
 			}
-			r.pending = nil
+			if err := r.finish(); err != nil || len(r.pending) > 0 {
+				t.Fatal(err, r.pending)
+			}
 		default:
 			n := name{[]Kind{User, Outside}[rnd.IntN(2)], fmt.Sprint(rnd.IntN(90))}
 			s := subject(t, r, n.kind, n.text)
@@ -103,12 +116,13 @@ func TestModel(t *testing.T) {
 	if _, ok := r.Lookup(User, "nobody"); ok {
 		t.Error("found a subject that was never made")
 	}
-	if _, ok := r.Key(Subject{}); ok {
-		t.Error("nobody has a key")
+	if k, ok := r.Key(Subject{}); !ok || k != box {
+		t.Error("the zero subject is not the box")
 	}
 }
 
 func TestLongTailIsRewritten(t *testing.T) {
+	inMemory(t)
 	dir, root := t.TempDir(), newRoot(t)
 	r := open(t, dir, root)
 	for i := range maxTail + 1 {
@@ -129,6 +143,7 @@ func TestLongTailIsRewritten(t *testing.T) {
 // TestTornTail cuts the tail at every byte, puts zeros and noise there, and looks for
 // all subjects of the frames before, and for new ones after it.
 func TestTornTail(t *testing.T) {
+	inMemory(t)
 	dir, root := t.TempDir(), newRoot(t)
 	r := open(t, dir, root)
 	var ends []int64
@@ -185,6 +200,7 @@ func TestTornTail(t *testing.T) {
 // TestTornOutOfOrder leaves the first block of the last frame unwritten and the rest
 // written, as a disk may that writes blocks in any order.
 func TestTornOutOfOrder(t *testing.T) {
+	inMemory(t)
 	dir, root := t.TempDir(), newRoot(t)
 	r := open(t, dir, root)
 	subject(t, r, User, "one")
@@ -212,6 +228,7 @@ func TestTornOutOfOrder(t *testing.T) {
 // TestFlips changes each byte of both files. A change in the last frame alone cannot be
 // told from a torn one.
 func TestFlips(t *testing.T) {
+	inMemory(t)
 	dir, root := t.TempDir(), newRoot(t)
 	r := open(t, dir, root)
 	subject(t, r, User, "one")
@@ -279,6 +296,26 @@ func TestFailsClosed(t *testing.T) {
 	}
 }
 
+// TestFirstStartTakesTheRootsKey: a key that is in the root is used, in whichever slot.
+func TestFirstStartTakesTheRootsKey(t *testing.T) {
+	for slot := range 2 {
+		root := newRoot(t)
+		k, err := root.Fill(slot)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := open(t, t.TempDir(), root)
+		if r.slot != slot || r.epoch != k {
+			t.Errorf("slot %d: took slot %d", slot, r.slot)
+		}
+		clean(t, r)
+		if _, err := r.Rotate(); err != nil || r.slot != 1-slot {
+			t.Errorf("slot %d: rotated to %d: %v", slot, r.slot, err)
+		}
+		clean(t, r)
+	}
+}
+
 // TestInterruptedRewrite stops a rewrite after each of its steps.
 func TestInterruptedRewrite(t *testing.T) {
 	dir, root := t.TempDir(), newRoot(t)
@@ -297,7 +334,12 @@ func TestInterruptedRewrite(t *testing.T) {
 		}
 		tailOf(t, dir)
 	}
-	next := r.sealMain(r.gen + 1)
+	next := header{r.slot, r.gen + 1, r.epoch.ID()}.bytes()
+	sealed, err := r.sealMain(next, &r.epoch, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	next = append(next, sealed...)
 	os.WriteFile(r.tailPath(r.gen+1), nil, 0o600)
 	check("tail made")
 	os.WriteFile(r.tailPath(r.gen+1), nil, 0o600)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 
 	"sotto/storage/durable"
 	"sotto/storage/seal"
@@ -14,7 +15,8 @@ import (
 
 // Root keeps the epoch key under which the keyring file is sealed. It has two slots,
 // so that a new epoch key can be put beside the old one before the old is destroyed.
-// Slots are numbered 0 and 1. A Root is used by one goroutine at a time.
+// Slots are numbered 0 and 1. A Root is used by one goroutine at a time, and for one
+// keyring: that destroys the key it does not name.
 type Root interface {
 	// Kind names the root in a word or two for the page that shows which is in use.
 	Kind() string
@@ -26,8 +28,9 @@ type Root interface {
 	// never replaces a key: a filled slot is an error that wraps [ErrFilled].
 	Fill(slot int) (seal.Key, error)
 
-	// Destroy empties a slot. What its key sealed can no longer be opened, as far as
-	// the kind of root can promise that.
+	// Destroy empties a slot, and returns when that is durable. What its key sealed can no
+	// longer be opened, as far as the kind of root can promise that. An empty slot is no
+	// error: then it makes sure that the slot stays empty, and writes nothing.
 	Destroy(slot int) error
 }
 
@@ -51,7 +54,8 @@ const (
 
 // FileRoot is a [Root] in a file, best on a partition of its own. It protects a sold
 // disk or a copied database, not a stolen box: the key lies beside the lock. A flash
-// medium may keep a copy of a destroyed key; FORMAT.md says more.
+// medium may keep a copy of a destroyed key, though the old file is overwritten; FORMAT.md
+// says more.
 type FileRoot struct{ path string }
 
 // NewFileRoot gives the root in the file path. It reads nothing yet.
@@ -70,7 +74,9 @@ func (r *FileRoot) Key(slot int) (seal.Key, error) {
 	if s[0] == 0 {
 		return seal.Key{}, fmt.Errorf("key file %s, slot %d: %w", r.path, slot, ErrNoKey)
 	}
-	return seal.Key(s[1:]), nil
+	k := seal.Key(s[1:])
+	clear(b)
+	return k, nil
 }
 
 // Fill implements [Root]. It makes the file, readable by its owner only, if there is
@@ -90,7 +96,10 @@ func (r *FileRoot) Fill(slot int) (seal.Key, error) {
 	k := seal.NewKey()
 	s[0] = 1
 	copy(s[1:], k[:])
-	return k, r.write(b)
+	if err := r.write(b); err != nil {
+		return seal.Key{}, err
+	}
+	return k, nil
 }
 
 // Destroy implements [Root].
@@ -102,8 +111,26 @@ func (r *FileRoot) Destroy(slot int) error {
 	if err != nil {
 		return err
 	}
-	clear(slotOf(b, slot))
+	s := slotOf(b, slot)
+	if s[0] == 0 {
+		clear(b)
+		return durable.SyncDir(filepath.Dir(r.path))
+	}
+	clear(s)
 	return r.write(b)
+}
+
+// write puts b in the file and then zeros in the place of the old one.
+func (r *FileRoot) write(b []byte) error {
+	defer clear(b)
+	copy(b[rootLen-rootSum:], sumOf(b))
+	old, _ := os.OpenFile(r.path, os.O_WRONLY, 0)
+	if err := durable.Write(r.path, b); err != nil {
+		old.Close() // nil gives an error, no more
+		return fmt.Errorf("write key file: %w", err)
+	}
+	overwrite(old)
+	return nil
 }
 
 // read gives the whole file, checked. A missing file is both ErrNoKey and
@@ -120,14 +147,6 @@ func (r *FileRoot) read() ([]byte, error) {
 		return nil, fmt.Errorf("key file %s: %w", r.path, ErrRootDamaged)
 	}
 	return b, nil
-}
-
-func (r *FileRoot) write(b []byte) error {
-	copy(b[rootLen-rootSum:], sumOf(b))
-	if err := durable.Write(r.path, b); err != nil {
-		return fmt.Errorf("write key file: %w", err)
-	}
-	return nil
 }
 
 func slotOf(b []byte, slot int) []byte {

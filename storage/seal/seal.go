@@ -1,10 +1,16 @@
-// Package seal turns a small value into a sealed one, and back: authenticated
-// encryption bound to the place where the value is kept. Package storage calls it for
-// every value in the database, package keyring for the keys themselves.
+// Package seal turns plain bytes into sealed ones, and back: authenticated encryption
+// bound to the place where they are kept. Package storage calls it for every value in
+// the database and for audio, package keyring for the keys themselves. All keys that
+// come from other keys come from [Key.Derive]. The bytes are those of ../FORMAT.md.
 //
-// A sealed value is
+// Three forms, each told by its first byte:
 //
-//	format(1) algorithm(1) salt(12) nonce(12) ciphertext tag(16)
+//	value  format(1)=1 algorithm(1) salt(12) nonce(12) ciphertext tag(16)      Seal, Open
+//	row    format(1)=2 algorithm(1) salt(16), parts: ciphertext tag(16) each   RowHeader
+//	audio  format(1)=3 algorithm(1) salt(16), chunks: ciphertext tag(16) each  NewAudio, OpenAudio
+//
+// A row is of several persons, each part of it under a key of its own. Audio is read
+// at any place, and what is missing at its end is seen.
 //
 // The algorithm is AES-256-GCM (NIST SP 800-38D) where the processor has instructions
 // for it and ChaCha20-Poly1305 (RFC 8439) elsewhere; the header says which, and every
@@ -12,33 +18,32 @@
 //
 // # Nonce rule
 //
-// Salt and nonce are random. No value is encrypted under the [Key] itself, but under
+// Nothing is encrypted under the [Key] itself, but under
 //
-//	HKDF-Expand-SHA256(key, "sotto seal 1" algorithm salt, 32)
+//	HKDF-Expand-SHA256(key, "sotto seal 1" algorithm salt, 32)          of a value
+//	HKDF-Expand-SHA256(key, "sotto part 1" algorithm salt number, 32)   of a part
+//	HKDF-Expand-SHA256(key, "sotto audio 1" algorithm salt, 32)         of a file of audio
 //
-// (RFC 5869 §2.3), so that two values share a key and a nonce only if 192 random bits
-// collide. There is no counter that a power cut or an old backup could set back, and
-// no practical limit to the number of values under one key.
+// (RFC 5869 §2.3) with a random salt. The nonce of a value is random, so that two share
+// key and nonce only if 192 random bits repeat. The key of a part seals once, so its
+// nonce is zero. The nonce of a chunk is its number and whether it is the last, the
+// STREAM construction (Hoang, Reyhanitabar, Rogaway, Vizár, 2015). No counter outlives a
+// file or a row, so none can be set back by a power cut or an old backup, and there is
+// no practical limit to how much is sealed under one key.
 //
-// # What a value is bound to
+// # What it is bound to
 //
-// A [Place] is authenticated with the value and not stored in it: the bucket, the id
-// in the bucket, and whose the value is. A value moved to another place does not open.
+// A [Place], a [Part] and the id of an item are authenticated and not stored: which
+// bucket, which row, which part of it, whose. What is moved to another place does not open.
 //
-// The package keeps no state, reads no file and no clock, and never tells why a value
-// does not open. What it takes from outside is randomness, in [Seal] and [NewKey].
+// The package keeps no state, reads no clock, opens no file, and never tells why
+// something does not open. What it takes from outside is randomness.
 package seal
 
 import (
-	"crypto/aes"
-	"crypto/cipher"
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
-	"runtime"
-
-	"golang.org/x/crypto/chacha20poly1305"
-	"golang.org/x/sys/cpu"
 )
 
 // Overhead is how much longer a sealed value is than the plain one, in bytes.
@@ -50,13 +55,6 @@ const (
 	nonceLen  = 12
 	tagLen    = 16
 	headerLen = 2 + saltLen + nonceLen
-)
-
-type algorithm byte
-
-const (
-	aesGCM     algorithm = 1 // AES-256-GCM
-	chaChaPoly algorithm = 2 // ChaCha20-Poly1305
 )
 
 var (
@@ -76,17 +74,6 @@ type Place struct {
 	Subject []byte // whose key seals it; empty for the box itself
 }
 
-// preferred is the algorithm that Seal uses on this machine. Go has assembly for AES
-// and its GCM multiplication on these two architectures only.
-var preferred = func() algorithm {
-	switch {
-	case runtime.GOARCH == "amd64" && cpu.X86.HasAES && cpu.X86.HasPCLMULQDQ,
-		runtime.GOARCH == "arm64" && cpu.ARM64.HasAES && cpu.ARM64.HasPMULL:
-		return aesGCM
-	}
-	return chaChaPoly
-}()
-
 // Seal seals plain under k for the place p.
 func Seal(k *Key, p Place, plain []byte) []byte {
 	var random [saltLen + nonceLen]byte
@@ -98,43 +85,27 @@ func sealWith(alg algorithm, k *Key, p Place, random [saltLen + nonceLen]byte, p
 	out := make([]byte, headerLen, len(plain)+Overhead)
 	out[0], out[1] = format1, byte(alg)
 	copy(out[2:], random[:])
-	return aead(out, k).Seal(out, out[2+saltLen:headerLen], plain, additional(out, p))
+	return sealAEAD(out, k).Seal(out, out[2+saltLen:headerLen], plain, additional(out, p))
 }
 
 // Open gives the plain value back. It returns [ErrFormat] or [ErrSealed], and then
 // never a part of the value.
 func Open(k *Key, p Place, sealed []byte) ([]byte, error) {
-	if len(sealed) < Overhead || sealed[0] != format1 {
-		return nil, ErrFormat
-	}
-	if a := algorithm(sealed[1]); a != aesGCM && a != chaChaPoly {
+	if len(sealed) < Overhead || sealed[0] != format1 || !algorithm(sealed[1]).known() {
 		return nil, ErrFormat
 	}
 	header, body := sealed[:headerLen], sealed[headerLen:]
-	plain, err := aead(header, k).Open(nil, header[2+saltLen:], body, additional(header, p))
+	plain, err := sealAEAD(header, k).Open(nil, header[2+saltLen:], body, additional(header, p))
 	if err != nil {
 		return nil, ErrSealed
 	}
 	return plain, nil
 }
 
-// aead gives the cipher for the header's algorithm under the key derived for its salt.
-func aead(header []byte, k *Key) cipher.AEAD {
-	derived := expand(k, "sotto seal 1"+string(header[1:2+saltLen]), KeyLen)
-	var a cipher.AEAD
-	var err error
-	if algorithm(header[1]) == aesGCM {
-		var block cipher.Block
-		if block, err = aes.NewCipher(derived); err == nil {
-			a, err = cipher.NewGCM(block)
-		}
-	} else {
-		a, err = chacha20poly1305.New(derived)
-	}
-	if err != nil {
-		panic(err) // only for a key of a wrong length
-	}
-	return a
+// sealAEAD gives the cipher for the header's algorithm under the key derived for its salt.
+func sealAEAD(header []byte, k *Key) aead {
+	derived := k.Derive("sotto seal 1" + string(header[1:2+saltLen]))
+	return newAEAD(algorithm(header[1]), &derived)
 }
 
 // additional is the authenticated data: the two header bytes, then bucket, id and

@@ -2,11 +2,9 @@ package seal
 
 import (
 	"bytes"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 )
@@ -15,9 +13,15 @@ var testKey = Key{0: 1, 31: 2}
 
 var testPlace = Place{Bucket: "records", ID: []byte{0, 7}, Subject: []byte("sixteen-byte-one")}
 
+var algorithms = []struct {
+	name string
+	algorithm
+}{{"aes-256-gcm", aesGCM}, {"chacha20-poly1305", chaChaPoly}}
+
 func both(t *testing.T, f func(t *testing.T, a algorithm)) {
-	t.Run("aes-256-gcm", func(t *testing.T) { f(t, aesGCM) })
-	t.Run("chacha20-poly1305", func(t *testing.T) { f(t, chaChaPoly) })
+	for _, a := range algorithms {
+		t.Run(a.name, func(t *testing.T) { f(t, a.algorithm) })
+	}
 }
 
 func TestRoundTrip(t *testing.T) {
@@ -83,19 +87,6 @@ func TestBoundToPlaceAndKey(t *testing.T) {
 	}
 }
 
-// TestNoRepeat looks for a repeated salt and nonce: the first ones to repeat would show
-// that they are not random.
-func TestNoRepeat(t *testing.T) {
-	seen := map[string]bool{}
-	for range 20000 {
-		s := string(Seal(&testKey, Place{}, nil)[2:headerLen])
-		if seen[s] {
-			t.Fatal("salt and nonce repeat")
-		}
-		seen[s] = true
-	}
-}
-
 func TestKeyHidesItself(t *testing.T) {
 	k := NewKey()
 	j, _ := json.Marshal(map[string]any{"k": k, "p": &k})
@@ -109,63 +100,6 @@ func TestKeyHidesItself(t *testing.T) {
 	}
 }
 
-// TestVectors walks testdata/vectors.txt; the head of that file explains it.
-func TestVectors(t *testing.T) {
-	text, err := os.ReadFile("testdata/vectors.txt")
-	if err != nil {
-		t.Fatal(err)
-	}
-	n := 0
-	for _, block := range strings.Split(strings.TrimSpace(string(text)), "\n\n") {
-		v := map[string]string{}
-		for _, line := range strings.Split(block, "\n") {
-			if k, val, ok := strings.Cut(line, ":"); ok && !strings.HasPrefix(line, "#") {
-				v[k] = strings.TrimSpace(val)
-			}
-		}
-		if v["comment"] == "" {
-			continue
-		}
-		n++
-		t.Run(v["comment"], func(t *testing.T) {
-			b := func(name string) []byte {
-				x, err := hex.DecodeString(v[name])
-				if err != nil {
-					t.Fatalf("%s: %v", name, err)
-				}
-				return x
-			}
-			k := Key(b("key"))
-			p := Place{v["bucket"], b("id"), b("subject")}
-			sealed := b("sealed")
-			plain, err := Open(&k, p, sealed)
-			switch v["expect"] {
-			case "ok":
-				if err != nil || !bytes.Equal(plain, b("plain")) {
-					t.Fatalf("%x, %v", plain, err)
-				}
-				again := sealWith(algorithm(sealed[1]), &k, p, [24]byte(sealed[2:headerLen]), plain)
-				if !bytes.Equal(again, sealed) {
-					t.Errorf("sealed again: %x", again)
-				}
-			case "sealed":
-				if !errors.Is(err, ErrSealed) {
-					t.Fatal(err)
-				}
-			case "format":
-				if !errors.Is(err, ErrFormat) {
-					t.Fatal(err)
-				}
-			default:
-				t.Fatalf("unknown expectation %q", v["expect"])
-			}
-		})
-	}
-	if n < 8 {
-		t.Errorf("only %d vectors", n)
-	}
-}
-
 func FuzzOpen(f *testing.F) {
 	f.Add(Seal(&testKey, testPlace, []byte("seed")))
 	f.Add([]byte{1, 2, 3})
@@ -174,16 +108,4 @@ func FuzzOpen(f *testing.F) {
 			t.Errorf("%d bytes, %v", len(plain), err)
 		}
 	})
-}
-
-func BenchmarkSeal(b *testing.B) {
-	plain := make([]byte, 120)
-	for name, a := range map[string]algorithm{"aes": aesGCM, "chacha": chaChaPoly} {
-		b.Run(name, func(b *testing.B) {
-			b.ReportAllocs()
-			for b.Loop() {
-				sealWith(a, &testKey, testPlace, [24]byte{}, plain)
-			}
-		})
-	}
 }

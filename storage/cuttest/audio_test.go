@@ -1,0 +1,105 @@
+package cuttest
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"sotto/storage"
+	"sotto/storage/keyring"
+	"sotto/storage/seal"
+)
+
+func itemOf(id string) (item keyring.Item) {
+	hex.Decode(item[:], []byte(id))
+	return item
+}
+
+func (tr *truth) audioOf(person string, f func(*audio)) {
+	for _, a := range tr.audio {
+		if a.person == person {
+			f(a)
+		}
+	}
+}
+
+// lookAtErasures compares the proofs and what can be found of the erased.
+func (tr *truth) lookAtErasures(t *testing.T, s *storage.Store, f *found) error {
+	proofs, err := s.As(owner).Erasures(t.Context())
+	if err != nil {
+		return err
+	}
+	for _, p := range proofs {
+		if len(p.Subjects) == 0 || !p.Verified {
+			return errors.New("a proof proves nothing")
+		}
+	}
+	if f.proofs = len(proofs); f.proofs < tr.proofs {
+		return fmt.Errorf("%d proofs of %d erasures", f.proofs, tr.proofs)
+	}
+	for name := range tr.erased {
+		if got, err := s.As(owner).Find(t.Context(), person(name)); err != nil || got.Records != f.shown[name] {
+			return fmt.Errorf("of an erased person %d records are found and %d shown: %w", got.Records, f.shown[name], err)
+		}
+	}
+	return nil
+}
+
+func (tr *truth) lookAtAudio(s *storage.Store, f *found) error {
+	for id, a := range tr.audio {
+		item := itemOf(id)
+		r, err := s.OpenAudio(item)
+		if errors.Is(err, storage.ErrNoAudio) && a.gone.maybe == 1 {
+			f.noAudio = append(f.noAudio, id)
+			continue
+		}
+		if errors.Is(err, seal.ErrSealed) && !a.whole {
+			continue // not even its first chunk was synced
+		}
+		if err != nil || a.gone.sure == 1 {
+			return fmt.Errorf("audio that is gone or not, %v: %w", a.gone, cmp.Or(err, errors.New("is there")))
+		}
+		defer r.Close()
+		n := int(r.Size())
+		if n > a.n || a.whole && (n < a.n || r.Cut()) {
+			return fmt.Errorf("audio of %d bytes has %d, cut off: %v", a.n, n, r.Cut())
+		}
+		got := make([]byte, n)
+		if k, err := r.ReadAt(got, 0); k != n || err != nil && err != io.EOF || !bytes.Equal(got, audioOf(item, n)) {
+			return fmt.Errorf("audio of %d bytes, of %d: %w", n, a.n, cmp.Or(err, errors.New("is another one")))
+		}
+	}
+	return nil
+}
+
+// lookAtFiles finds what has piled up.
+func (tr *truth) lookAtFiles(top string) error {
+	tails := 0
+	items, _ := os.ReadDir(filepath.Join(top, "data", "messages"))
+	if len(items) > len(tr.audio)+tr.cuts+1 { // a child may die before it says what it has begun
+		return fmt.Errorf("%d files of %d messages", len(items), len(tr.audio))
+	}
+	return filepath.WalkDir(top, func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		name, _ := filepath.Rel(top, path)
+		name = strings.TrimSuffix(name, ".new")
+		switch {
+		case name == "data/sotto.db", name == "data/keyring", name == "data/lifeline.json", name == "key/root.key":
+		case strings.HasPrefix(name, "data/keyring.tail-") && tails == 0:
+			tails++
+		case strings.HasPrefix(name, "data/messages/"):
+		default:
+			return fmt.Errorf("a file is left over: %s", name)
+		}
+		return nil
+	})
+}

@@ -1,0 +1,292 @@
+package cuttest
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"sotto/pbx"
+	"sotto/pbx/number"
+	"sotto/storage"
+)
+
+// span is what was acknowledged, and what was under way and may be.
+type span struct{ sure, maybe int }
+
+func (s span) has(n int) bool { return s.sure <= n && n <= s.maybe }
+
+// truth is what a store must hold, by what the children said.
+type truth struct {
+	opened  bool
+	records int // at least so many
+	plan    span
+	secret  span
+	erased  map[string]span // by person: up to which record
+	proofs  int             // of erasures, at least so many
+	failed  map[string]bool // erasures answered with an error: to be finished at any time, or never
+
+	audio map[string]*audio
+
+	cuts  int // settled
+	acked int // acknowledgements heard, for the figures
+}
+
+// audio is one message or recording: of n bytes, whole or cut off anywhere; gone surely or
+// maybe.
+type audio struct {
+	n      int
+	whole  bool
+	person string
+	gone   span
+}
+
+func newTruth() *truth {
+	return &truth{erased: map[string]span{}, failed: map[string]bool{}, audio: map[string]*audio{}}
+}
+
+func (tr *truth) clone() *truth {
+	c := *tr
+	c.erased, c.failed, c.audio = maps.Clone(tr.erased), maps.Clone(tr.failed), map[string]*audio{}
+	for id, a := range tr.audio {
+		b := *a
+		c.audio[id] = &b
+	}
+	return &c
+}
+
+// hear takes one line of a child.
+func (tr *truth) hear(line string) error {
+	word, rest, _ := strings.Cut(line, " ")
+	var name string
+	var n int
+	if strings.HasPrefix(word, "erase") || word == "unknown" || word == "failed" {
+		fmt.Sscan(rest, &name, &n)
+	} else {
+		fmt.Sscan(rest, &n)
+	}
+	e := tr.erased[name]
+	if a := tr.audio[strings.TrimSpace(rest)]; a != nil {
+		switch word {
+		case "audio":
+			a.whole = true
+		case "drop?":
+			a.gone.maybe = 1
+		case "drop":
+			a.gone.sure = 1
+		}
+		tr.acked++
+		return nil
+	}
+	switch word {
+	case "audio?":
+		a := &audio{}
+		var id string
+		fmt.Sscan(rest, &id, &a.n, &a.person)
+		tr.audio[id] = a
+		return nil
+	case "open":
+		tr.opened = true
+		return nil
+	case "records":
+		tr.records = max(tr.records, n)
+	case "plan?":
+		tr.plan.maybe = n // with those before it that were under way when a child was killed
+	case "plan":
+		tr.plan = span{n, n}
+	case "secret?":
+		tr.secret.maybe = n
+	case "secret":
+		tr.secret = span{n, n}
+	case "erase?":
+		tr.erased[name] = span{e.sure, max(n, e.maybe)}
+		tr.audioOf(name, func(a *audio) { a.gone.maybe = 1 })
+	case "erase":
+		tr.erased[name] = span{n, n}
+		tr.audioOf(name, func(a *audio) { a.gone.sure = 1 })
+		tr.proofs++
+		delete(tr.failed, name)
+	case "failed":
+		tr.erased[name] = span{e.sure, math.MaxInt}
+		tr.failed[name] = true
+		return nil
+	case "unknown": // or a child that was killed had erased it
+	default:
+		return fmt.Errorf("the child says %q", line)
+	}
+	if !strings.HasSuffix(word, "?") {
+		tr.acked++
+	}
+	return nil
+}
+
+// partyOf is the reverse of what the owner sees.
+func partyOf(v storage.PartyView) (pbx.Party, error) {
+	n, err := number.Parse(v.Number)
+	return pbx.Party{User: v.User, Ext: v.Ext, Number: n, Line: v.Line}, err
+}
+
+// found is what a look at a store saw, where more than one thing was right.
+type found struct {
+	records, plan, secret int
+	erased                map[string]int // whose erasure was under way: the newest record that says erased
+	noAudio               []string
+	proofs                int
+	shown                 map[string]int // how many records show a person
+}
+
+// look opens the store in the folder top, compares it with the truth and closes it. An
+// error says what is wrong.
+func (tr *truth) look(t *testing.T, top string) (found, error) {
+	f := found{erased: map[string]int{}, shown: map[string]int{}}
+	s, err := storage.Open(filepath.Join(top, "data"), rootAt(top), quiet())
+	if err != nil {
+		return f, err
+	}
+	defer s.Close()
+	if err := tr.lookAtRecords(t, s, &f); err != nil {
+		return f, err
+	}
+	if err := cmp.Or(tr.lookAtAudio(s, &f), tr.lookAtErasures(t, s, &f)); err != nil {
+		return f, err
+	}
+	p, _ := s.CurrentPlan()
+	f.plan = planNumber(&p)
+	if !tr.plan.has(f.plan) {
+		return f, fmt.Errorf("plan %d, want %d to %d", f.plan, tr.plan.sure, tr.plan.maybe)
+	}
+	if f.plan > 0 {
+		g := tr.erased[string(guest(f.plan))]
+		gone := len(p.Users) == 1
+		if !reflect.DeepEqual(p, planOf(f.plan, gone)) || gone && g == (span{}) && !tr.touched(guest(f.plan)) {
+			return f, fmt.Errorf("plan %d is another one", f.plan)
+		}
+		if l, err := storage.ReadLifeline(filepath.Join(top, "data")); err != nil || len(l.Users) != len(p.Users) {
+			return f, fmt.Errorf("lifeline: %w", cmp.Or(err, errors.New("of another plan")))
+		}
+	}
+	sec, _ := s.Secret(anna)
+	f.secret = secretNumber(sec)
+	if !tr.secret.has(f.secret) {
+		return f, fmt.Errorf("secret %d, want %d to %d", f.secret, tr.secret.sure, tr.secret.maybe)
+	}
+	if h := s.Health(); h.Unreadable > 0 || h.Down != nil || h.Lifeline != nil {
+		return f, fmt.Errorf("health: %d unreadable, down: %v, lifeline: %v", h.Unreadable, h.Down, h.Lifeline)
+	}
+	return f, tr.lookAtFiles(top)
+}
+
+// touched tells whether an erasure of the person was ever begun.
+func (tr *truth) touched(user any) bool {
+	_, ok := tr.erased[fmt.Sprint(user)]
+	return ok
+}
+
+func (tr *truth) lookAtRecords(t *testing.T, s *storage.Store, f *found) error {
+	shown := map[string]int{} // the oldest record that shows a person whose erasure was under way
+	at := storage.RecordID(0)
+	for {
+		page, err := s.As(owner).Records(t.Context(), storage.Query{Before: at, Limit: 500})
+		if err != nil {
+			return err
+		}
+		for _, v := range page {
+			if at != 0 && v.ID != at-1 {
+				return fmt.Errorf("record %d after %d", v.ID, at)
+			}
+			if at = v.ID; f.records == 0 {
+				f.records = int(v.ID)
+			}
+			if err := tr.lookAtRecord(v, f, shown); err != nil {
+				return fmt.Errorf("record %d: %w", v.ID, err)
+			}
+		}
+		if len(page) < 500 {
+			break
+		}
+	}
+	if f.records < tr.records || at > 1 {
+		return fmt.Errorf("records %d to %d, want at least %d", at, f.records, tr.records)
+	}
+	for name, id := range f.erased {
+		if shown[name] != 0 && (!tr.failed[name] || shown[name] < id) {
+			return fmt.Errorf("half an erasure: record %d shows whom record %d does not", shown[name], id)
+		}
+	}
+	return nil
+}
+
+func (tr *truth) lookAtRecord(v storage.RecordView, f *found, shown map[string]int) error {
+	id, k := int(v.ID), int(v.Talked.Milliseconds())
+	want := recordOf(id, k)
+	got := pbx.Record{Began: v.Began, Rang: v.Rang, Talked: v.Talked, Outcome: v.Outcome, Cause: v.Cause, Held: v.Held, Emergency: v.Emergency}
+	if a, b := personOf(want.From), personOf(want.To); true {
+		if v.From.State == storage.Shown {
+			f.shown[a]++
+		}
+		if v.To.State == storage.Shown && a != b {
+			f.shown[b]++
+		}
+	}
+	for _, side := range []struct {
+		view storage.PartyView
+		want *pbx.Party
+		got  *pbx.Party
+	}{{v.From, &want.From, &got.From}, {v.To, &want.To, &got.To}} {
+		name := personOf(*side.want)
+		e := tr.erased[name]
+		var err error
+		switch {
+		case side.view.State == storage.Erased && id <= e.maybe:
+			if id > e.sure {
+				f.erased[name] = max(id, f.erased[name])
+			}
+			if side.view.User != "" || side.view.Name != "" || side.view.Ext != "" || side.view.Number != "" {
+				return fmt.Errorf("an erased party shows something: %v", side.view)
+			}
+			*side.got = *side.want
+		case side.view.State == storage.Shown && id > e.sure:
+			if id <= e.maybe {
+				shown[name] = id
+			}
+			if *side.got, err = partyOf(side.view); err != nil {
+				return err
+			}
+		default:
+			return fmt.Errorf("a party is %v, erased up to %d or %d", side.view, e.sure, e.maybe)
+		}
+	}
+	if !reflect.DeepEqual(got, want) {
+		return errors.New("is another one")
+	}
+	return nil
+}
+
+// settle takes what a look at the surviving medium saw as the truth from now on.
+func (tr *truth) settle(f found) {
+	tr.records = f.records
+	tr.plan = span{f.plan, f.plan}
+	tr.secret = span{f.secret, f.secret}
+	for name, e := range tr.erased {
+		if f.erased[name] > 0 {
+			e.sure = min(e.maybe, f.records)
+			if tr.failed[name] {
+				e.sure = f.erased[name]
+			}
+		}
+		tr.erased[name] = span{e.sure, e.sure}
+	}
+	clear(tr.failed)
+	tr.cuts++
+	for _, id := range f.noAudio {
+		delete(tr.audio, id)
+	}
+	for _, a := range tr.audio {
+		a.gone.maybe = 0
+	}
+}

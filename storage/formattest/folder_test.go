@@ -1,0 +1,440 @@
+package formattest
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sort"
+)
+
+// folder is what FORMAT.md lets a reader see of a data folder.
+type folder struct {
+	ring     *ring
+	bolt     *boltFile
+	buckets  map[string]*bucket
+	claimed  bool
+	count    uint64 // of transactions
+	oldest   uint64 // record that there should be
+	days     []day
+	records  []record
+	plans    []revision
+	erased   map[id]tombstone
+	secrets  map[id]secret
+	bindings map[id][]binding
+	accounts map[id]account
+	page     []byte
+	audio    map[id][]byte
+	cut      map[id]bool
+	index    map[id][]uint64      // bySubject
+	lines    map[[8]byte][]uint64 // byLine
+}
+
+type day struct {
+	Date  int64  `json:"d"`
+	First uint64 `json:"f"`
+}
+
+// record is one call. A party that is nil is nobody known, or was not to be kept.
+type record struct {
+	id    uint64
+	day   uint32
+	err   error // errAged: its facts are gone
+	facts facts
+	row   row
+	sides [2]*party // who called, who was called
+}
+
+type facts struct {
+	Began     int64  `json:"b"`
+	Rang      int64  `json:"r"`
+	Talked    int64  `json:"t"`
+	Outcome   int    `json:"o"`
+	Cause     int    `json:"c"`
+	Held      int    `json:"h"`
+	Emergency int    `json:"e"`
+	FromLine  string `json:"fl"`
+	ToLine    string `json:"tl"`
+	From      int    `json:"f"`
+	To        int    `json:"g"`
+	NoLine    int    `json:"x"`
+	Private   int    `json:"p"`
+	FromSound []any  `json:"fq"`
+	ToSound   []any  `json:"tq"`
+}
+
+// party is a person in a record.
+type party struct {
+	who       id
+	err       error // of the part of class 1: errErased or errAged
+	known     *entry
+	Ext       string `json:"e"`
+	Number    string `json:"n"`
+	last      string // digits: of class 2
+	lastErr   error
+	hasDigits bool
+}
+
+type revision struct {
+	n     uint64
+	plan  map[string]any
+	users map[id]map[string]any
+	gone  []id // whose keys are gone
+}
+
+type tombstone struct {
+	At    int64  `json:"at"`
+	Kind  string `json:"kind"`
+	Rows  int    `json:"rows"`
+	Plans int    `json:"plans"`
+	Items int    `json:"items"`
+	Left  int    `json:"left"`
+	Of    string `json:"of"`
+	Done  int    `json:"done"`
+	Old   string `json:"old"`
+	New   string `json:"new"`
+	Gen   uint64 `json:"gen"`
+}
+
+type secret struct {
+	Ext    string `json:"ext"`
+	MD5    []byte `json:"md5"`
+	SHA256 []byte `json:"sha256"`
+}
+
+type binding struct {
+	User     string   `json:"user"`
+	Contact  string   `json:"contact"`
+	Proto    string   `json:"proto"`
+	Remote   string   `json:"remote"`
+	Local    string   `json:"local"`
+	Instance string   `json:"instance"`
+	RegID    int      `json:"reg_id"`
+	CallID   string   `json:"call_id"`
+	CSeq     int64    `json:"cseq"`
+	Expires  string   `json:"expires"`
+	Agent    string   `json:"agent"`
+	Path     []string `json:"path"`
+}
+
+type account struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+	Role int    `json:"role"`
+	User string `json:"user"`
+	Hash struct {
+		M, T, P   int
+		Salt, Sum []byte
+	} `json:"hash"`
+}
+
+// strict decodes JSON and refuses what FORMAT.md does not name.
+func strict(b []byte, v any) error {
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.DisallowUnknownFields()
+	if err := d.Decode(v); err != nil {
+		return fmt.Errorf("%w: %w", errFormat, err)
+	}
+	return nil
+}
+
+// readFolder reads a data folder with the root's key file.
+func readFolder(dir, rootFile string) (*folder, error) {
+	slots, err := readRoot(rootFile)
+	if err != nil {
+		return nil, err
+	}
+	f := &folder{erased: map[id]tombstone{}, secrets: map[id]secret{}, bindings: map[id][]binding{}, accounts: map[id]account{},
+		audio: map[id][]byte{}, cut: map[id]bool{}, index: map[id][]uint64{}, lines: map[[8]byte][]uint64{}}
+	if f.ring, err = readRing(dir, slots); err != nil {
+		return nil, err
+	}
+	b, err := os.ReadFile(filepath.Join(dir, "sotto.db"))
+	if err != nil {
+		return nil, err
+	}
+	if f.bolt, err = openBolt(b); err != nil {
+		return nil, err
+	}
+	if f.buckets, err = f.bolt.buckets(); err != nil {
+		return nil, err
+	}
+	for _, read := range []func() error{f.readFormat, f.readDays, f.readRecords, f.readPlans, f.readPersons, f.readIndexes, func() error { return f.readMessages(dir) }} {
+		if err := read(); err != nil {
+			return nil, err
+		}
+	}
+	return f, nil
+}
+
+func (f *folder) rows(bucket string) []element {
+	if b := f.buckets[bucket]; b != nil {
+		return b.rows
+	}
+	return nil
+}
+
+// boxed opens a value under the box's own key.
+func (f *folder) boxed(bucket string, e element) ([]byte, error) {
+	return unseal(f.ring.box.own, e.value, bucket, e.key, nil)
+}
+
+func (f *folder) readFormat() error {
+	for _, e := range f.rows("format") {
+		if string(e.key) == "version" {
+			if !bytes.Equal(e.value, []byte{2}) {
+				return fmt.Errorf("%w: version %x", errFormat, e.value)
+			}
+			continue
+		}
+		b, err := f.boxed("format", e)
+		switch {
+		case err != nil:
+			return fmt.Errorf("format %s: %w", e.key, err)
+		case string(e.key) == "count" && len(b) == 16:
+			f.count, f.oldest = binary.BigEndian.Uint64(b), binary.BigEndian.Uint64(b[8:])
+		case string(e.key) == "check" && (string(b) == "sotto.db" || string(b) == "sotto.db claimed"):
+			f.claimed = len(b) > 8
+		default:
+			return fmt.Errorf("%w: key %q of bucket format", errFormat, e.key)
+		}
+	}
+	for _, e := range f.rows("box") {
+		b, err := f.boxed("box", e)
+		if err != nil {
+			return fmt.Errorf("box %s: %w", e.key, err)
+		}
+		f.page = b
+	}
+	return nil
+}
+
+func (f *folder) readDays() error {
+	for i, e := range f.rows("days") {
+		var d day
+		if len(e.key) != 4 || int(binary.BigEndian.Uint32(e.key)) != i {
+			return fmt.Errorf("%w: gap in days", errFormat)
+		}
+		b, err := f.boxed("days", e)
+		if err == nil {
+			err = strict(b, &d)
+		}
+		if err != nil {
+			return fmt.Errorf("day %d: %w", i, err)
+		}
+		f.days = append(f.days, d)
+	}
+	if b := f.buckets["days"]; b != nil && b.sequence != uint64(len(f.days)) {
+		return fmt.Errorf("%w: %d days, the sequence says %d", errFormat, len(f.days), b.sequence)
+	}
+	return nil
+}
+
+// dayOf gives the day that was the newest when a record was written.
+func (f *folder) dayOf(record uint64) uint32 {
+	return uint32(sort.Search(len(f.days), func(i int) bool { return f.days[i].First > record }) - 1)
+}
+
+func (f *folder) readRecords() error {
+	for _, e := range f.rows("records") {
+		r := record{id: binary.BigEndian.Uint64(e.key)}
+		r.day = f.dayOf(r.id)
+		if err := f.readRecord(&r, e); err != nil {
+			return fmt.Errorf("record %d of day %d: %w", r.id, r.day, err)
+		}
+		if want := f.oldest + uint64(len(f.records)); r.id != want {
+			return fmt.Errorf("%w: record %d stands where %d should", errFormat, r.id, want)
+		}
+		f.records = append(f.records, r)
+	}
+	if b := f.buckets["records"]; b != nil && b.sequence+1 != f.oldest+uint64(len(f.records)) {
+		return fmt.Errorf("%w: %d records from %d on, the sequence says %d", errFormat, len(f.records), f.oldest, b.sequence)
+	}
+	return nil
+}
+
+// partOf opens part n of a row. What has no key, and what was removed, is errErased or errAged.
+func (f *folder) partOf(r row, n int, bucket string, name []byte, day uint32) ([]byte, error) {
+	k, err := f.ring.key(r.parts[n].who, r.parts[n].class, day)
+	switch {
+	case err != nil:
+		return nil, err
+	case r.parts[n].sealed == nil:
+		return nil, fmt.Errorf("%w: part %d was removed and its key is there", errFormat, n)
+	}
+	b, err := r.open(k, n, bucket, name)
+	if err != nil {
+		return nil, fmt.Errorf("part %d: %w", n, err)
+	}
+	return b, nil
+}
+
+func (f *folder) readRecord(r *record, e element) (err error) {
+	if r.row, err = parseRow(e.value); err != nil {
+		return err
+	}
+	b, err := f.partOf(r.row, 0, "records", e.key, r.day)
+	if err == errAged {
+		r.err = err
+		return nil
+	}
+	if err == nil {
+		err = strict(b, &r.facts)
+	}
+	if err != nil {
+		return err
+	}
+	for i, n := range []int{r.facts.From, r.facts.To} {
+		if n == 0 {
+			continue
+		}
+		if n >= len(r.row.parts) || r.row.parts[n].class != calls {
+			return fmt.Errorf("%w: part %d is no person's", errFormat, n)
+		}
+		p := &party{who: r.row.parts[n].who}
+		p.known = f.ring.all[p.who]
+		r.sides[i] = p
+		if b, err = f.partOf(r.row, n, "records", e.key, r.day); err == nil {
+			err = strict(b, p)
+		}
+		if p.err = err; err != nil && err != errErased && err != errAged {
+			return err
+		}
+		if n+1 < len(r.row.parts) && r.row.parts[n+1].class == digits && r.row.parts[n+1].who == p.who {
+			p.hasDigits = true
+			b, err = f.partOf(r.row, n+1, "records", e.key, r.day)
+			p.last = string(b)
+			if p.lastErr = err; err != nil && err != errErased && err != errAged {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (f *folder) readPlans() error {
+	for _, e := range f.rows("plans") {
+		v := revision{n: binary.BigEndian.Uint64(e.key), users: map[id]map[string]any{}}
+		r, err := parseRow(e.value)
+		if err != nil {
+			return fmt.Errorf("plan %d: %w", v.n, err)
+		}
+		for n, p := range r.parts {
+			b, err := f.partOf(r, n, "plans", e.key, 0)
+			if err == errErased {
+				v.gone = append(v.gone, p.who)
+				continue
+			}
+			var m map[string]any
+			if err == nil {
+				err = json.Unmarshal(b, &m)
+			}
+			if err != nil {
+				return fmt.Errorf("plan %d: %w", v.n, err)
+			}
+			if n == 0 {
+				v.plan = m
+			} else {
+				v.users[p.who] = m
+			}
+		}
+		f.plans = append(f.plans, v)
+	}
+	return nil
+}
+
+func (f *folder) readPersons() error {
+	read := func(bucket string, row func(who id, b []byte) error) error {
+		for _, e := range f.rows(bucket) {
+			if len(e.key) != 16 {
+				return fmt.Errorf("%w: key of %d bytes in %s", errFormat, len(e.key), bucket)
+			}
+			who := id(e.key)
+			k, subject := f.ring.box.own, []byte(nil)
+			if bucket != "erased" {
+				var err error
+				if k, err = f.ring.key(who, own, 0); err != nil {
+					return fmt.Errorf("%s: %w", bucket, err)
+				}
+				subject = who[:]
+			}
+			b, err := unseal(k, e.value, bucket, e.key, subject)
+			if err == nil {
+				err = row(who, b)
+			}
+			if err != nil {
+				return fmt.Errorf("%s: %w", bucket, err)
+			}
+		}
+		want := len(f.rows(bucket))
+		if bucket == "erased" {
+			want = 0
+			for _, v := range f.erased {
+				want += v.Left
+			}
+		}
+		if b := f.buckets[bucket]; b != nil && b.sequence != uint64(want) {
+			return fmt.Errorf("%w: %s has %d rows that count, the sequence says %d", errFormat, bucket, want, b.sequence)
+		}
+		return nil
+	}
+	if err := read("erased", func(who id, b []byte) error { var v tombstone; err := strict(b, &v); f.erased[who] = v; return err }); err != nil {
+		return err
+	}
+	if err := read("secrets", func(who id, b []byte) error { var v secret; err := strict(b, &v); f.secrets[who] = v; return err }); err != nil {
+		return err
+	}
+	if err := read("bindings", func(who id, b []byte) error { var v []binding; err := strict(b, &v); f.bindings[who] = v; return err }); err != nil {
+		return err
+	}
+	return read("accounts", func(who id, b []byte) error { var v account; err := strict(b, &v); f.accounts[who] = v; return err })
+}
+
+func (f *folder) readIndexes() error {
+	for _, e := range f.rows("bySubject") {
+		if len(e.key) != 24 || len(e.value) != 0 {
+			return fmt.Errorf("%w: key of %d bytes in bySubject", errFormat, len(e.key))
+		}
+		f.index[id(e.key)] = append(f.index[id(e.key)], binary.BigEndian.Uint64(e.key[16:]))
+	}
+	for _, e := range f.rows("byLine") {
+		if len(e.key) != 16 || len(e.value) != 0 {
+			return fmt.Errorf("%w: key of %d bytes in byLine", errFormat, len(e.key))
+		}
+		f.lines[[8]byte(e.key)] = append(f.lines[[8]byte(e.key)], binary.BigEndian.Uint64(e.key[8:]))
+	}
+	return nil
+}
+
+// lineTag is what byLine has for a line.
+func (f *folder) lineTag(name string) [8]byte {
+	return [8]byte(expand(f.ring.box.own, "sotto line 1"+name, 8))
+}
+
+func (f *folder) readMessages(dir string) error {
+	l, err := os.ReadDir(filepath.Join(dir, "messages"))
+	if os.IsNotExist(err) {
+		return nil
+	}
+	for _, d := range l {
+		name, err := hex.DecodeString(d.Name())
+		if err != nil || len(name) != 16 {
+			return fmt.Errorf("%w: file in messages", errFormat)
+		}
+		e := f.ring.all[id(name)]
+		if e == nil || e.kind != 'M' {
+			return fmt.Errorf("audio: %w", errErased)
+		}
+		b, err := os.ReadFile(filepath.Join(dir, "messages", d.Name()))
+		if err != nil {
+			return err
+		}
+		if f.audio[id(name)], f.cut[id(name)], err = readAudio(e.own, id(name), b); err != nil {
+			return fmt.Errorf("audio: %w", err)
+		}
+	}
+	return err
+}

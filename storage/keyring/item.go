@@ -1,0 +1,148 @@
+package keyring
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"slices"
+
+	"sotto/storage/seal"
+)
+
+// Item is the id of a message or recording: 16 random bytes, which may be logged.
+type Item [16]byte
+
+// String gives the id in hexadecimal.
+func (i Item) String() string { return hex.EncodeToString(i[:]) }
+
+// NewItem makes an item and its key. It is about the subjects named, at most 255, and goes
+// with the first of them that is erased. It is durable after the next [Ring.Commit]. An
+// unknown subject is [ErrErased], too many items are [ErrFull].
+func (r *Ring) NewItem(about ...Subject) (Item, seal.Key, error) {
+	if len(about) > 255 {
+		return Item{}, seal.Key{}, fmt.Errorf("make item: about %d subjects", len(about))
+	}
+	r.w.Lock()
+	defer r.w.Unlock()
+	if len(r.items) >= maxItems {
+		return Item{}, seal.Key{}, fmt.Errorf("make item: %w", ErrFull)
+	}
+	for _, s := range about {
+		if r.people[s] == nil {
+			return Item{}, seal.Key{}, ErrErased
+		}
+	}
+	var id Item
+	rand.Read(id[:])
+	it := &item{key: seal.NewKey(), about: slices.Clone(about)}
+	r.mu.Lock()
+	r.items[id] = it
+	r.mu.Unlock()
+	r.pend(id, &it.dirty)
+	return id, it.key, nil
+}
+
+// ItemKey gives the key of an item; false if there is none (any more).
+func (r *Ring) ItemKey(i Item) (seal.Key, bool) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if it := r.items[i]; it != nil {
+		return it.key, true
+	}
+	return seal.Key{}, false
+}
+
+// Items gives all items, in no order.
+func (r *Ring) Items() []Item {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	all := make([]Item, 0, len(r.items))
+	for i := range r.items {
+		all = append(all, i)
+	}
+	return all
+}
+
+// ItemsOf gives the items about a subject, in no order.
+func (r *Ring) ItemsOf(s Subject) []Item {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	var of []Item
+	for i, it := range r.items {
+		if slices.Contains(it.about, s) {
+			of = append(of, i)
+		}
+	}
+	return of
+}
+
+// DropItem takes an item and its key out; one that is not there is no error. The next
+// [Ring.Commit] makes that durable, the next rotation destroys the key.
+func (r *Ring) DropItem(i Item) {
+	r.w.Lock()
+	defer r.w.Unlock()
+	it := r.items[i]
+	if it == nil {
+		return
+	}
+	r.mu.Lock()
+	r.removeItem(i)
+	r.waiting = true
+	r.mu.Unlock()
+	r.pend(i, &it.dirty)
+}
+
+func (it *item) aboutAny(s map[Subject]bool) bool {
+	return slices.ContainsFunc(it.about, func(a Subject) bool { return s[a] })
+}
+
+// About gives all subjects that items are about.
+func (r *Ring) About() map[Subject]bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	all := map[Subject]bool{}
+	for _, it := range r.items {
+		for _, s := range it.about {
+			all[s] = true
+		}
+	}
+	return all
+}
+
+// Subjects gives all subjects of a kind, in no order.
+func (r *Ring) Subjects(kind Kind) []Subject {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	var all []Subject
+	for s, p := range r.people {
+		if p.name.kind == kind {
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+// Drop takes a subject of whom nothing is kept any more out, with name, keys and the items
+// about it; one that is not there, and the box, is no error. The next [Ring.Commit] makes
+// that durable, the next rotation destroys the keys. Who is to be gone now is a case for
+// [Ring.Erase].
+func (r *Ring) Drop(s Subject) {
+	r.w.Lock()
+	defer r.w.Unlock()
+	p := r.people[s]
+	if p == nil || s == (Subject{}) {
+		return
+	}
+	goes := map[Subject]bool{s: true}
+	for i, it := range r.items {
+		if it.aboutAny(goes) {
+			r.pend(i, &it.dirty)
+		}
+	}
+	r.pend(s, &p.dirty)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.remove(s)
+	r.waiting = true
+	r.cache.wipe()
+}

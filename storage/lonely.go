@@ -1,0 +1,79 @@
+package storage
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"sotto/pbx/plan"
+	"sotto/storage/keyring"
+)
+
+// lonelyEvery is how often the keyring is gone through for persons of whom nothing is left;
+// a rotation destroys their keys, and comes no more often.
+const lonelyEvery = rotateAfter
+
+// lonely takes out of the keyring whoever is known and of whom nothing is kept: outside
+// numbers whose last record has aged, accounts that went with their user. Their number would
+// else stand there for ever. Users stay for as long as a revision of the plan or a record
+// names them. It is under wmu, and follows when rows were removed.
+func (s *Store) lonely() error {
+	var gone []keyring.Subject
+	if err := guard(func() error {
+		return s.db.View(func(tx *bbolt.Tx) error {
+			gone = s.findLonely(tx)
+			return nil
+		})
+	}); err != nil {
+		return fmt.Errorf("look for persons of whom nothing is left: %w", err)
+	}
+	s.keeper.lonely, s.keeper.looked = false, time.Now()
+	if len(gone) == 0 {
+		return nil
+	}
+	for _, subject := range gone {
+		s.ring.Drop(subject)
+	}
+	s.normals.forget()
+	if err := s.ring.Commit(); err != nil {
+		return fmt.Errorf("let go of persons of whom nothing is left: %w", err)
+	}
+	return nil
+}
+
+func (s *Store) findLonely(tx *bbolt.Tx) (gone []keyring.Subject) {
+	index := tx.Bucket(bucketBySubject)
+	if index == nil {
+		return nil
+	}
+	c, messages := index.Cursor(), s.ring.About()
+	named := func(subject keyring.Subject) bool { // by a record that has not aged, or a message
+		newest, ok := seekBefore(c, subject[:], math.MaxUint64)
+		if ok {
+			day, _ := s.dayOf(newest)
+			_, err := s.ring.DayKey(subject, keyring.Calls, day)
+			ok = err == nil
+		}
+		return ok || messages[subject]
+	}
+	for _, subject := range s.ring.Subjects(keyring.Outside) {
+		if !named(subject) {
+			gone = append(gone, subject)
+		}
+	}
+	accounts := s.accounts.Load()
+	for _, subject := range s.ring.Subjects(keyring.Admin) {
+		if _, id, ok := s.ring.Name(subject); ok && accounts.byID(AccountID(id)) == nil && tx.Bucket(bucketAccounts).Get(subject[:]) == nil {
+			gone = append(gone, subject)
+		}
+	}
+	users := s.plan.Load().users
+	for _, subject := range s.ring.Subjects(keyring.User) {
+		if _, id, ok := s.ring.Name(subject); ok && users[plan.UserID(id)] == nil && !named(subject) && len(plansOf(tx, subject)) == 0 {
+			gone = append(gone, subject)
+		}
+	}
+	return gone
+}

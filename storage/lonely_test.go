@@ -1,0 +1,74 @@
+package storage
+
+import (
+	"testing"
+	"time"
+
+	"sotto/pbx/number"
+	"sotto/storage/keyring"
+)
+
+// TestNothingLeft: a number leaves the keyring when the last record that says it has aged,
+// and not before.
+func TestNothingLeft(t *testing.T) {
+	b := newBox(t)
+	s := b.open()
+	now := daysOfCalls(t, s)
+	last := number.Must("02079460999") // calls today only
+	s.Append(callFrom(last, anna))
+	s.flush()
+	lookup := func(n number.Number) keyring.Subject {
+		t.Helper()
+		subject, ok := s.ring.Lookup(keyring.Outside, s.normal(n.Reveal()))
+		if !ok {
+			t.Fatal("not known")
+		}
+		return subject
+	}
+	early, late := lookup(callerShown), lookup(last)
+	check := func(when string, subject keyring.Subject, want bool) {
+		t.Helper()
+		if _, _, ok := s.ring.Name(subject); ok != want {
+			t.Errorf("%s: known %v, want %v", when, ok, want)
+		}
+	}
+	s.keepHouse(t)
+	check("at first", early, true)
+	if must(s.ForgetOf(t.Context(), Person{Number: callerShown}, keyring.Calls, now)); !s.ring.Waiting() {
+		t.Error("nothing waits")
+	}
+	s.keeper.looked = time.Time{}
+	s.keepHouse(t)
+	check("the newest record is of today", early, true)
+	s.clock = func() time.Time { return now.AddDate(0, 0, 2) }
+	s.dayBegan = time.Time{}
+	s.Append(callFrom(otherCaller, anna))
+	s.flush()
+	must(s.ForgetOf(t.Context(), Person{Number: callerShown}, keyring.Calls, now.AddDate(0, 0, 2)))
+	s.keepHouse(t)
+	check("looked less than an hour ago", early, true)
+	s.keeper.looked = time.Time{}
+	s.keepHouse(t)
+	check("all has aged", early, false)
+	check("another of the same day", late, true)
+	for _, v := range must(s.As(owner).Records(t.Context(), Query{Limit: 5})) {
+		if v.From.State == Erased {
+			t.Errorf("record %d is shown as of somebody erased", v.ID)
+		}
+	}
+	if _, err := s.ring.Rotate(); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.ring.Verify(early); err != nil {
+		t.Error(err)
+	}
+	s.Append(callFrom(callerShown, anna))
+	s.flush()
+	if lookup(callerShown) == early {
+		t.Error("who calls again is the same as before")
+	}
+	s.Close()
+	s = b.open()
+	check("opened again", early, false)
+	check("opened again", late, true)
+}

@@ -1,0 +1,158 @@
+package storage
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"go.etcd.io/bbolt"
+
+	"sotto/pbx/number"
+	"sotto/pbx/plan"
+	"sotto/storage/keyring"
+)
+
+var (
+	// ErrUnknownPerson says that nothing is kept of a person: there never was anything, or
+	// it was erased.
+	ErrUnknownPerson = errors.New("the box keeps nothing of this person")
+
+	// ErrPerson says that a [Person] does not name exactly one.
+	ErrPerson = errors.New("a person is a user, a number or an account: one of them")
+)
+
+// Person is somebody to look for or to erase: exactly one of the fields is set. It prints
+// and logs without digits, as [number.Number] does.
+type Person struct {
+	User    plan.UserID
+	Number  number.Number // outside, in any form: national, international, with blanks
+	Account AccountID
+}
+
+// kind tells what the person is known by, and whether the viewer may erase such a one.
+func (p *Person) kind(v Viewer) (k keyring.Kind, err error) {
+	n, may := 0, false
+	if p.User != "" {
+		k, n, may = keyring.User, n+1, v.Role == Owner || v.Role == Admin
+	}
+	if !p.Number.IsZero() {
+		k, n, may = keyring.Outside, n+1, v.Role == Owner || v.Role == Admin || v.Role == PrivacyOfficer
+	}
+	if p.Account != "" {
+		k, n, may = keyring.Admin, n+1, v.Role == Owner
+	}
+	switch {
+	case v.Role < Owner, v.Role > PrivacyOfficer, n == 1 && !may:
+		return 0, ErrNotAllowed
+	case n != 1:
+		return 0, ErrPerson
+	}
+	return k, nil
+}
+
+// subjectsOfPerson gives all the ids of a person, none if the box does not know of any. The
+// accounts of a user are the user's. A number is known by its normal form, or as it was
+// dialled when it had none: before the plan told the country, say.
+func (s *Store) subjectsOfPerson(p *Person, k keyring.Kind) (list []keyring.Subject) {
+	add := func(k keyring.Kind, text string) {
+		if subject, ok := s.ring.Lookup(k, text); ok && !slices.Contains(list, subject) {
+			list = append(list, subject)
+		}
+	}
+	switch k {
+	case keyring.User:
+		add(k, string(p.User))
+		for _, a := range s.accounts.Load().list {
+			if a.User == p.User {
+				add(keyring.Admin, string(a.ID))
+			}
+		}
+	case keyring.Outside:
+		add(k, s.normal(p.Number.Reveal()))
+		add(k, p.Number.Reveal())
+	case keyring.Admin:
+		add(k, string(p.Account))
+	}
+	return list
+}
+
+// Found tells what the box keeps of a person.
+type Found struct {
+	Known   bool // false: nothing, and all else is zero
+	Records int  // call records that name the person
+	Plans   int  // revisions of the plan that do, of those that are kept
+	Items   int  // messages and recordings
+	InPlan  bool // a user of the plan of today
+	Account bool // somebody who can log in, the accounts of a user included
+}
+
+// Find tells what [Store.Erase] would erase, to those who may erase this person: others get
+// [ErrNotAllowed]. What is queued is not counted. Of somebody unknown the answer is the zero
+// Found, and no error.
+func (r *Reader) Find(ctx context.Context, p Person) (Found, error) {
+	k, err := p.kind(r.v)
+	if err != nil {
+		return Found{}, err
+	}
+	if err := ctx.Err(); err != nil {
+		return Found{}, err
+	}
+	s := r.s
+	if s.isDown() {
+		return Found{}, fmt.Errorf("find person: %w", ErrDown)
+	}
+	if err := s.audit(ctx, look{r.v, "find person", 1}); err != nil {
+		return Found{}, fmt.Errorf("note the look: %w", err)
+	}
+	subjects := s.subjectsOfPerson(&p, k)
+	if len(subjects) == 0 {
+		return Found{}, nil
+	}
+	f := Found{Known: true, InPlan: k == keyring.User && s.plan.Load().users[p.User] != nil}
+	f.Account = slices.ContainsFunc(s.accounts.Load().list, func(a *account) bool {
+		return k == keyring.Admin && a.ID == p.Account || k == keyring.User && a.User == p.User
+	})
+	f.Items = len(s.itemsOf(subjects))
+	err = guard(func() error {
+		return s.db.View(func(tx *bbolt.Tx) error {
+			for _, subject := range subjects {
+				f.Records += countOf(tx, subject)
+				f.Plans += len(plansOf(tx, subject))
+			}
+			return nil
+		})
+	})
+	if err != nil {
+		return Found{}, fmt.Errorf("find person: %w", err)
+	}
+	return f, nil
+}
+
+// itemsOf gives the messages and recordings about any of the subjects.
+func (s *Store) itemsOf(subjects []keyring.Subject) (items []keyring.Item) {
+	seen := map[keyring.Item]bool{}
+	for _, subject := range subjects {
+		for _, item := range s.ring.ItemsOf(subject) {
+			if !seen[item] {
+				seen[item] = true
+				items = append(items, item)
+			}
+		}
+	}
+	return items
+}
+
+// countOf tells how many records name a subject, by the index.
+func countOf(tx *bbolt.Tx, subject keyring.Subject) (n int) {
+	b := tx.Bucket(bucketBySubject)
+	if b == nil {
+		return 0
+	}
+	c := b.Cursor()
+	for k, _ := c.Seek(subject[:]); bytes.HasPrefix(k, subject[:]); k, _ = c.Next() {
+		n++
+	}
+	return n
+}

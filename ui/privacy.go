@@ -1,0 +1,164 @@
+package ui
+
+import (
+	"encoding/hex"
+	"slices"
+	"strings"
+
+	"sotto/pbx/plan"
+	"sotto/storage"
+	"sotto/storage/keyring"
+)
+
+// privacyView is the page on which an erasure begins, and which lists those that were.
+type privacyView struct {
+	Error    string   // a sentence; empty: none
+	More     []string // what else is to be said of it
+	Field    string   // that it is about: "user", "number"; empty: all
+	Users    []choice // who can be erased; nil: this role erases no users
+	User     string   // as chosen
+	Proofs   []proofRow
+	Older    string // says that there are more; empty: there are not
+	Unlisted string // why there is no list; empty: there is
+}
+
+// proofRow is one erasure in the list.
+type proofRow struct {
+	ID, At, Kind          string
+	Records, Plans, Items string
+	Lamp                  lampView
+}
+
+// proofView is one erasure on paper.
+type proofView struct {
+	Done  bool // it was this request
+	Lamp  lampView
+	Facts []fact
+	IDs   []string // pseudonyms
+	Root  Root
+}
+
+// maxProofs bounds the list; the program lists all at its terminal.
+const maxProofs = 100
+
+// privacy shows who can be erased and who was.
+func (s *Server) privacy(q *request) error { return s.showPrivacy(q, 200, privacyView{}) }
+
+func (s *Server) showPrivacy(q *request, status int, v privacyView) error {
+	if slices.Contains(keepers, q.who.account.Role) {
+		p, _, err := s.as(q).Plan(q.r.Context())
+		if err != nil {
+			return err
+		}
+		v.Users = []choice{{"", T("erase.nobody")}}
+		for _, u := range p.Users {
+			v.Users = append(v.Users, choice{string(u.Ext), person(&p, u.Ext)})
+		}
+	}
+	list, err := s.as(q).Erasures(q.r.Context())
+	switch {
+	case storeDown(err):
+		v.Unlisted = T("erased.down")
+	case err != nil:
+		return err
+	}
+	slices.Reverse(list)
+	if len(list) > maxProofs {
+		v.Older = T("erased.older", maxProofs, itoa(len(list)))
+		list = list[:maxProofs]
+	}
+	for _, p := range list {
+		v.Proofs = append(v.Proofs, proofRow{p.Subjects[0].String(), p.At.Local().Format(T("time.dated")), kindWord(p.Kind),
+			itoa(p.Records), itoa(p.Plans), itoa(p.Items), proofLamp(p)})
+	}
+	s.show(q, status, "privacy", "privacy.title", v)
+	return nil
+}
+
+// eraseProof shows the proof of one erasure. The pseudonym comes in the body of a form:
+// it belongs in no address either.
+func (s *Server) eraseProof(q *request) error {
+	if err := q.r.ParseForm(); err != nil {
+		return formError(err)
+	}
+	list, err := s.as(q).Erasures(q.r.Context())
+	if storeDown(err) {
+		return s.showPrivacy(q, 503, privacyView{})
+	}
+	if err != nil {
+		return err
+	}
+	id := q.r.PostForm.Get("id")
+	for _, p := range list {
+		if p.Subjects[0].String() == id {
+			s.showProof(q, p, false)
+			return nil
+		}
+	}
+	return errNotFound
+}
+
+// showProof shows an erasure on paper. It holds pseudonyms and counts alone.
+func (s *Server) showProof(q *request, p storage.Proof, done bool) {
+	v := proofView{Done: done, Lamp: lamp("done", T("proof.erased")), Root: s.cfg.Root, Facts: []fact{
+		{Name: T("proof.at"), Value: p.At.Local().Format(T("time.second")) + " " + zone(p.At)},
+		{Name: T("proof.kind"), Value: kindWord(p.Kind)},
+		{Name: T("proof.records"), Value: count("proof.record.one", "proof.record.many", p.Records)},
+		{Name: T("proof.plans"), Value: itoa(p.Plans)},
+		{Name: T("proof.items"), Value: itoa(p.Items)},
+	}}
+	if p.NewEpoch != [8]byte{} {
+		v.Facts = append(v.Facts, fact{Name: T("proof.keyring"), Value: T("proof.epochs", hex.EncodeToString(p.OldEpoch[:]), hex.EncodeToString(p.NewEpoch[:]), itoa(p.Rewrite))})
+	}
+	v.Facts = append(v.Facts, fact{Name: T("proof.verified"), Value: T("proof.notverified")}, fact{Name: T("proof.rows"), Value: T("proof.notswept")})
+	n := len(v.Facts)
+	if p.Verified {
+		v.Facts[n-2].Value = T("proof.isverified")
+	}
+	if p.Swept {
+		v.Facts[n-1].Value = T("proof.isswept")
+	}
+	for _, x := range p.Subjects {
+		v.IDs = append(v.IDs, x.String())
+	}
+	s.show(q, 200, "proof", "proof.title", v)
+}
+
+// proofLamp tells how far an erasure has come.
+func proofLamp(p storage.Proof) lampView {
+	switch {
+	case !p.Verified:
+		return lamp("warn", T("erased.unfinished"))
+	case !p.Swept:
+		return lamp("busy", T("erased.sweeping"))
+	}
+	return lamp("done", T("erased.done"))
+}
+
+func kindWord(k keyring.Kind) string {
+	switch k {
+	case keyring.User:
+		return T("person.user")
+	case keyring.Outside:
+		return T("person.number")
+	}
+	return T("person.account")
+}
+
+// count gives a number with its noun.
+func count(one, many string, n int) string {
+	if n == 1 {
+		return T(one)
+	}
+	return T(many, itoa(n))
+}
+
+// userOf finds a user of a plan by extension.
+func userOf(p *plan.Plan, ext string) *plan.User {
+	for i := range p.Users {
+		if string(p.Users[i].Ext) == strings.TrimSpace(ext) {
+			return &p.Users[i]
+		}
+	}
+	return nil
+}
