@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 )
 
@@ -31,7 +32,7 @@ func TestErase(t *testing.T) {
 
 	// By the number as a letter has it.
 	p.erase("", "+49 30 / 987 65 43")
-	p.says("The person in 1 call record")
+	p.says("Who it was, in 1 call record")
 	p.unsaid("9876543", "987 65 43", "0309")
 	p.fits("erase-number")
 	p.expect(422)
@@ -49,6 +50,9 @@ func TestErase(t *testing.T) {
 	p.unsaid("9876543", "987 65 43", "0309")
 	p.wait("nothing in the address", `location.pathname + location.search + location.hash === "/privacy/erase/now" && document.title === "Proof of an erasure – Sotto"`)
 	p.fits("erase-proof")
+	p.run("print", emulation.SetEmulatedMedia().WithMedia("print"))
+	p.wait("the proof alone on paper", `[...document.querySelectorAll("header, nav, footer, h1, [role=status], .key")].every(e => !e.checkVisibility()) && document.querySelector(".paper dl").checkVisibility()`)
+	p.look(1280, "light")
 	p.open("/calls")
 	p.says("erased caller")
 	p.unsaid("9876543")

@@ -230,3 +230,21 @@ func TestAccountRace(t *testing.T) {
 		t.Errorf("%d accounts", len(s.accounts.Load().list))
 	}
 }
+
+func TestAccountsList(t *testing.T) {
+	b := newBox(t)
+	s := b.open()
+	if err := s.Claim(t.Context(), "zoe", "correct horse battery"); err != nil {
+		t.Fatal(err)
+	}
+	must(s.AddAccount(t.Context(), owner, "Adam", "correct horse battery", Installer, ""))
+	list := must(s.As(owner).Accounts(t.Context()))
+	if len(list) != 2 || list[0].Name != "Adam" || list[0].Role != Installer || list[1].Name != "zoe" {
+		t.Errorf("%v", list)
+	}
+	for _, r := range []Role{0, Admin, PrivacyOfficer, Installer, Staff} {
+		if list, err := s.As(Viewer{Role: r}).Accounts(t.Context()); !errors.Is(err, ErrNotAllowed) || list != nil {
+			t.Errorf("%v: %v", r, err)
+		}
+	}
+}

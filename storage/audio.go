@@ -80,12 +80,11 @@ func (s *Store) NewAudio(about ...pbx.Party) (*AudioWriter, error) {
 func (w *AudioWriter) create(key *seal.Key) (err error) {
 	path := w.s.audioPath(w.item)
 	dir := filepath.Dir(path)
-	if err := os.Mkdir(dir, 0o700); err == nil {
-		err = durable.SyncDir(w.s.dir)
-		if err != nil {
+	if err := os.Mkdir(dir, 0o700); err == nil || errors.Is(err, fs.ErrExist) {
+		if err := durable.SyncDir(w.s.dir); err != nil { // each time: the first may have come to nothing
 			return err
 		}
-	} else if !errors.Is(err, fs.ErrExist) {
+	} else {
 		return err
 	}
 	if w.file, err = os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600); err != nil {

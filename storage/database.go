@@ -180,6 +180,7 @@ func (s *Store) loadCount(tx *bbolt.Tx) {
 		s.count = mark
 		s.oldest.Store(uint64(max(idOf(k), 1)))
 		s.unreadable.Add(1)
+		s.doubt = true
 		s.log.Error("the count of transactions is damaged; whether some are missing cannot be told")
 		return
 	}
@@ -189,15 +190,16 @@ func (s *Store) loadCount(tx *bbolt.Tx) {
 		s.log.Warn("the newest call records are missing from the database", "missing", uint64(s.last-max(idOf(k), s.oldestID()-1)))
 	}
 	if s.ring.Found() < keyring.Position(binary.BigEndian.Uint64(plain[16:])) {
-		s.keysLost = true
+		s.keysLost, s.doubt = true, true
 		s.log.Error("an older copy of the keyring was put back, or its newest keys were lost: what they opened counts as no longer kept")
 	}
 	if s.count < mark {
-		s.setBack = mark - s.count
+		s.setBack, s.doubt = mark-s.count, true
 		s.log.Error("an older copy of the database was put back, or its newest transactions were lost: what was stored since is gone",
 			"transactions", s.setBack)
 		s.count = mark // so that this is told once, and the next time as well
 	}
+	s.ring.SetCount(s.count)
 }
 
 // openMapped opens a bbolt file with so much of it mapped that it cannot become larger.
@@ -240,13 +242,25 @@ func putNext(tx *bbolt.Tx, bucket []byte, rows []row) error {
 	return b.SetSequence(uint64(idOf(rows[len(rows)-1].key)))
 }
 
+// The keyring marks how many transactions there were with all new keys, every markEvery
+// transactions, and markAfter after one that was not marked: an older copy of the database
+// is told by that.
+const (
+	markEvery = 64
+	markAfter = time.Minute
+)
+
 // commit makes the new persons' keys durable, then what write puts into the database, in
 // one transaction, under wmu.
 func (s *Store) commit(write func(*bbolt.Tx) error) error {
 	if s.closed || s.broken {
 		return ErrDown
 	}
-	if err := s.ring.Commit(); err != nil {
+	keys := s.ring.Commit
+	if s.count%markEvery == 0 {
+		keys = s.ring.Mark
+	}
+	if err := keys(); err != nil {
 		s.failed.Add(1)
 		return err
 	}

@@ -24,12 +24,14 @@ const dayPause = 10 * time.Minute
 type day struct {
 	date  int32    // days since 1970
 	first RecordID // the first record of this day or later
+	most  int32    // minutes that its longest call lasted, rounded up to a power of two
 }
 
 // dayJSON is a row of the bucket of days.
 type dayJSON struct {
 	Date  int32    `json:"d"`
 	First RecordID `json:"f"`
+	Most  int32    `json:"l,omitempty"`
 }
 
 // table gives the days there are, from day 0. It never changes.
@@ -77,20 +79,49 @@ func (s *Store) stretches(timed bool) []RecordID {
 func (s *Store) nextTable(next RecordID) []day {
 	t := s.table()
 	date := dateOf(s.clock())
-	if len(t) == 0 || t[len(t)-1].date != date && (s.dayBegan.IsZero() || time.Since(s.dayBegan) >= dayPause) {
-		t = append(slices.Clip(t), day{date, next})
+	if len(t) == 0 || len(t) < maxDays && t[len(t)-1].date != date && (s.dayBegan.IsZero() || time.Since(s.dayBegan) >= dayPause) {
+		t = append(slices.Clip(t), day{date: date, first: next})
 	}
 	return t
 }
 
-// putDays writes the rows of the days of a table that the box does not have yet.
+// withCall gives the table t with a call of its newest day that lasted as long as d.
+func withCall(t []day, d time.Duration) []day {
+	n, most := len(t)-1, int32(1)
+	for ; time.Duration(most)*time.Minute < min(d, longest); most *= 2 {
+	}
+	if n < 0 || t[n].most >= most {
+		return t
+	}
+	t = slices.Clone(t)
+	t[n].most = most
+	return t
+}
+
+// longestCall gives what no call in the store has lasted longer than. It is of all days,
+// because those of a call and of its record need not be the same: clocks are set, and a full
+// disk keeps records waiting.
+func (s *Store) longestCall() time.Duration {
+	most := int32(0)
+	for _, d := range s.table() {
+		most = max(most, d.most)
+	}
+	return min(time.Duration(most)*time.Minute, longest)
+}
+
+// putDays writes the rows of the days of a table that the box has not, or not so.
 func (s *Store) putDays(tx *bbolt.Tx, t []day) error {
 	b := tx.Bucket(bucketDays)
 	if b == nil {
 		return ErrDamaged
 	}
-	for i := len(s.table()); i < len(t); i++ {
-		plain, err := json.Marshal(dayJSON{t[i].date, t[i].first})
+	old := s.table()
+	from := len(old)
+	if from > 0 && t[from-1] != old[from-1] {
+		from--
+	}
+	for i := from; i < len(t); i++ {
+		plain, err := json.Marshal(dayJSON{t[i].date, t[i].first, t[i].most})
 		if err != nil {
 			return err
 		}
@@ -104,8 +135,11 @@ func (s *Store) putDays(tx *bbolt.Tx, t []day) error {
 
 // tookDays makes t the table once it is durable.
 func (s *Store) tookDays(t []day) {
-	if len(t) > len(s.table()) {
+	old := s.table()
+	if len(t) > len(old) {
 		s.dayBegan = time.Now()
+	}
+	if n := len(t); n > len(old) || n > 0 && t[n-1] != old[n-1] {
 		s.days.Store(&t)
 	}
 }
@@ -128,19 +162,21 @@ func (s *Store) loadDays(b *bbolt.Bucket, last RecordID) error {
 	}
 	t := make([]day, n)
 	var bad uint64
-	next := day{0, last + 1}
+	next := day{first: last + 1}
 	for i := len(t) - 1; i >= 0; i-- {
 		key := dayKey(i)
 		var j dayJSON
 		plain, err := s.openBox(bucketDays, key, b.Get(key))
 		if err != nil || json.Unmarshal(plain, &j) != nil || j.First == 0 || j.First > next.first {
 			bad++
+			next.most = int32(longest / time.Minute)
 		} else {
-			next = day{j.Date, j.First}
+			next = day{j.Date, j.First, j.Most}
 		}
 		t[i] = next
 	}
 	if bad > 0 {
+		s.doubt = true
 		s.unreadable.Add(bad)
 		s.log.Error("days of the box are damaged or missing; their call records cannot be read", "count", bad)
 	}

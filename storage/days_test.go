@@ -37,7 +37,7 @@ func TestDays(t *testing.T) {
 			if got := s.table(); len(got) != days || s.today() != keyring.Day(days-1) {
 				t.Fatalf("%s: days %v, today is %d", what, got, s.today())
 			} else if days > len(want) {
-				want = append(want, day{dateOf(s.clock()), n})
+				want = append(want, day{dateOf(s.clock()), n, 1})
 			}
 			if d, ok := s.dayOf(n); !ok || d != keyring.Day(days-1) {
 				t.Fatalf("%s: record of day %d", what, d)
@@ -145,7 +145,7 @@ func TestManyStretches(t *testing.T) {
 	}
 	table := make([]day, n) // a day a record, each before the last
 	for i := range table {
-		table[i] = day{int32(n - i), RecordID(i + 1)}
+		table[i] = day{date: int32(n - i), first: RecordID(i + 1)}
 	}
 	d, _ := s.dayOf(1)
 	if d != 0 || len(s.table()) != 1 {
@@ -296,4 +296,58 @@ func TestNotKept(t *testing.T) {
 			t.Errorf("%v: %v, %v", c.v.Role, v, err)
 		}
 	}
+}
+
+// TestDaysEnd: a box that has met as many days as it can count goes on with the last.
+func TestDaysEnd(t *testing.T) {
+	s := newBox(t).open()
+	full := make([]day, maxDays)
+	for i := range full {
+		full[i] = day{date: int32(i % 2), first: 1}
+	}
+	s.days.Store(&full)
+	s.Append(callFrom(callerShown, anna))
+	s.flush()
+	if n := len(s.table()); n != maxDays || s.Health().Written != 1 {
+		t.Errorf("%d days, %d records", n, s.Health().Written)
+	}
+}
+
+// TestLongestCall: a search by time leaps over no call that began before its end, however
+// long it lasted, and looks at no more than it must.
+func TestLongestCall(t *testing.T) {
+	b := newBox(t)
+	s := b.open()
+	setPlan(t, s, testPlan())
+	noon := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	now := noon
+	s.clock = func() time.Time { return now }
+	call := func(began time.Time, lasted time.Duration) {
+		r := callFrom(callerShown, anna)
+		r.Began, r.Rang, r.Talked = began, time.Second, lasted-time.Second
+		now, s.dayBegan = began.Add(lasted), time.Time{}
+		s.Append(r)
+		s.flush()
+	}
+	for i := range 600 { // a call a minute, and one that ends when they are over
+		call(noon.Add(time.Duration(i)*time.Minute), 30*time.Second)
+	}
+	call(noon.Add(-time.Minute), 601*time.Minute)
+	for i := range 600 {
+		call(noon.Add(24*time.Hour+time.Duration(i)*time.Minute), 30*time.Second)
+	}
+	check := func(when string) {
+		t.Helper()
+		got := must(s.As(owner).Records(t.Context(), Query{Until: noon, Limit: 500}))
+		if len(got) != 1 || got[0].Talked != 601*time.Minute-time.Second {
+			t.Errorf("%s: %d calls before noon, want the one of ten hours", when, len(got))
+		}
+		if d := s.longestCall(); d != 1024*time.Minute {
+			t.Errorf("%s: calls of %v are looked for", when, d)
+		}
+	}
+	check("at once")
+	s.Close()
+	s = b.open()
+	check("opened again")
 }

@@ -2,12 +2,14 @@ package storage
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
 
 	"go.etcd.io/bbolt"
 
+	"sotto/pbx/number"
 	"sotto/pbx/plan"
 	"sotto/storage/keyring"
 )
@@ -30,7 +32,7 @@ var (
 // then leaves the plan, with secret, registrations and accounts, in a revision of its own;
 // a line that rang this user alone rings all then. An account is erased by an owner alone.
 // Others get [ErrNotAllowed]. Other errors are [ErrUnknownPerson], [ErrPerson],
-// [ErrLastOwner] and [ErrPlanNeeds], or say what failed: then it may be half done, is
+// [ErrLastOwner], [ErrHelp] and [ErrPlanNeeds], or say what failed: then it may be half done, is
 // finished by the next Erase, by itself later or at the next start, and is not acknowledged
 // before. It does not need Run.
 func (s *Store) Erase(ctx context.Context, v Viewer, p Person) (Proof, error) {
@@ -47,6 +49,9 @@ func (s *Store) Erase(ctx context.Context, v Viewer, p Person) (Proof, error) {
 	if err := ctx.Err(); err != nil {
 		return Proof{}, err
 	}
+	if s.isHelp(p.Number) {
+		return Proof{}, ErrHelp
+	}
 	proof, err := s.erase(&p, k)
 	if err != nil {
 		return Proof{}, fmt.Errorf("erase person: %w", err)
@@ -54,6 +59,16 @@ func (s *Store) Erase(ctx context.Context, v Viewer, p Person) (Proof, error) {
 	s.normals.forget()
 	s.nudge() // for the sweep
 	return proof, nil
+}
+
+// isHelp tells whether a number is an emergency number by the plan of today.
+func (s *Store) isHelp(n number.Number) bool {
+	at := s.plan.Load()
+	if n.IsZero() || at.rev == 0 {
+		return false
+	}
+	numbers, err := plan.Compile(at.plan)
+	return err == nil && numbers.Emergency(n.Reveal())
 }
 
 // erase is Erase under wmu. What an earlier one left undone comes first: if that was of the
@@ -123,9 +138,10 @@ func (s *Store) beginErasure(p *Person, k keyring.Kind, subjects []keyring.Subje
 		planRows = append(planRows, r)
 	}
 	list := make([]tombstone, len(subjects))
+	epoch, _ := s.ring.Epoch()
 	for i, subject := range subjects {
 		kind, _, _ := s.ring.Name(subject)
-		list[i] = tombstone{subject: subject, At: s.clock().Unix(), Kind: string(rune(kind)), Left: 1}
+		list[i] = tombstone{subject: subject, At: s.clock().Unix(), Kind: string(rune(kind)), Left: 1, Old: hex.EncodeToString(epoch[:])}
 		if i > 0 {
 			list[i].Of = subjects[0].String()
 		}
@@ -197,6 +213,9 @@ func (s *Store) finishErasures() error {
 	}
 	for i := range list {
 		list[i].note(keep.rotation)
+		if list[i].New == "" && err == nil {
+			list[i].noteFound(s.ring.Epoch())
+		}
 	}
 	if err == nil || errors.Is(err, keyring.ErrOldEpoch) {
 		if rerr := s.removeAudio(items); rerr != nil {
@@ -254,7 +273,8 @@ func dropOwn(b *bbolt.Bucket, subject keyring.Subject) error {
 }
 
 // eraseAfterglow erases once more the users who were erased in this run and of whom a call
-// has ended since: its record made them known again. It is under wmu.
+// has ended since: its record made them known again. It is under wmu, and begins what
+// finishErasures does, or the next start.
 func (s *Store) eraseAfterglow() error {
 	for id := range s.keeper.gone {
 		p := Person{User: id}
@@ -262,7 +282,10 @@ func (s *Store) eraseAfterglow() error {
 			delete(s.keeper.gone, id) // the same id was brought back, as from a file
 			continue
 		}
-		if subjects := s.subjectsOfPerson(&p, keyring.User); len(subjects) > 0 {
+		subjects := slices.DeleteFunc(s.subjectsOfPerson(&p, keyring.User), func(subject keyring.Subject) bool {
+			return slices.Contains(s.keeper.unfinished, subject)
+		})
+		if len(subjects) > 0 {
 			if err := s.beginErasure(&p, keyring.User, subjects); err != nil {
 				return fmt.Errorf("erase the last call of a person: %w", err)
 			}

@@ -396,3 +396,29 @@ func TestOnPlan(t *testing.T) {
 		t.Errorf("told of %v after %d", told[n:], rev)
 	}
 }
+
+// TestFormerUsers: who has left the plan is found by those who may erase users, and is not
+// once erased.
+func TestFormerUsers(t *testing.T) {
+	s := newBox(t).open()
+	setPlan(t, s, testPlan())
+	p, rev := s.CurrentPlan()
+	gone := p.Users[0]
+	dropUser(&p, gone.ID)
+	must(s.SetPlan(t.Context(), owner, rev, p))
+	list := must(s.As(owner).FormerUsers(t.Context()))
+	if len(list) != 1 || list[0].ID != gone.ID || list[0].Name != gone.Name {
+		t.Fatalf("%v", list)
+	}
+	for _, r := range []Role{PrivacyOfficer, Installer, Staff, 0} {
+		if _, err := s.As(Viewer{Role: r}).FormerUsers(t.Context()); !errors.Is(err, ErrNotAllowed) {
+			t.Errorf("%v: %v", r, err)
+		}
+	}
+	if proof := must(s.Erase(t.Context(), owner, Person{User: gone.ID})); proof.Plans != 1 {
+		t.Errorf("%d revisions", proof.Plans)
+	}
+	if list := must(s.As(owner).FormerUsers(t.Context())); len(list) != 0 {
+		t.Errorf("%v", list)
+	}
+}

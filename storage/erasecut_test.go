@@ -370,7 +370,7 @@ func TestEraseMeanwhile(t *testing.T) {
 	setPlan(t, s, testPlan())
 	var wg sync.WaitGroup
 	ctx, cancel := context.WithCancel(t.Context())
-	caller := func(i int) number.Number { return must(parseNumber(4930901000 + i%7)) }
+	caller := func(i int) number.Number { return must(parseNumber(4930901000 + int64(i%7))) }
 	wg.Go(func() {
 		for i := 0; ctx.Err() == nil; i++ {
 			s.Append(callFrom(caller(i), anna))
@@ -514,7 +514,7 @@ func BenchmarkErase(b *testing.B) {
 		b.Fatal(err)
 	}
 	for i := range 20_000 {
-		s.Append(callFrom(must(parseNumber(4930100000+i)), anna))
+		s.Append(callFrom(must(parseNumber(4930100000+int64(i))), anna))
 		if i%4000 == 0 {
 			s.flush()
 		}

@@ -9,6 +9,7 @@ import (
 type Health struct {
 	Written    uint64 // records made durable
 	Lost       uint64 // records that were not stored: queue full, store down or not encodable
+	Nameless   uint64 // parties left out of their records because the keyring is full
 	Failed     uint64 // attempts to write that failed
 	Commits    uint64 // transactions
 	Unreadable uint64 // rows or parties that were met and that do not open or are missing
@@ -37,7 +38,7 @@ type Health struct {
 // Health gives the state of the store at this moment.
 func (s *Store) Health() Health {
 	h := Health{
-		Written: s.written.Load(), Lost: s.lost.Load(), Failed: s.failed.Load(), Commits: s.commits.Load(),
+		Written: s.written.Load(), Lost: s.lost.Load(), Nameless: s.nameless.Load(), Failed: s.failed.Load(), Commits: s.commits.Load(),
 		Unreadable: s.unreadable.Load(), TailCut: s.ring.TailCut(), BindingsLost: s.bindingsLost.Load(),
 		LogInsFailed: s.logInsFailed.Load(), LogInsBusy: s.logInsBusy.Load(),
 		FileUsed: s.used.Load(), FileLimit: s.limit, NearLimit: s.nearLimit(), Pruned: s.pruned.Load(), SetBack: s.setBack, KeysLost: s.keysLost, Aged: s.aged.Load(),
@@ -58,13 +59,13 @@ func (s *Store) Health() Health {
 // HealthView is [Health] for the page: without the texts of errors, which name folders. It
 // holds no personal data, so no look is noted.
 type HealthView struct {
-	Written, Lost, Failed, Commits, Unreadable uint64 // as in Health
-	BindingsLost, LogInsFailed, LogInsBusy     uint64
-	Queued, BindingsQueued                     int
-	Newest                                     RecordID
-	FileBytes, FileUsed, FileLimit, TailCut    int64
-	Pruned, SetBack                            uint64
-	KeysLost                                   bool
+	Written, Lost, Nameless, Failed, Commits, Unreadable uint64 // as in Health
+	BindingsLost, LogInsFailed, LogInsBusy               uint64
+	Queued, BindingsQueued                               int
+	Newest                                               RecordID
+	FileBytes, FileUsed, FileLimit, TailCut              int64
+	Pruned, SetBack                                      uint64
+	KeysLost                                             bool
 
 	Accounts      int  // that can log in
 	Down          bool // nothing is written any more
@@ -83,7 +84,7 @@ func (r *Reader) Health(ctx context.Context) (HealthView, error) {
 	}
 	h := r.s.Health()
 	return HealthView{
-		Written: h.Written, Lost: h.Lost, Failed: h.Failed, Commits: h.Commits, Unreadable: h.Unreadable,
+		Written: h.Written, Lost: h.Lost, Nameless: h.Nameless, Failed: h.Failed, Commits: h.Commits, Unreadable: h.Unreadable,
 		BindingsLost: h.BindingsLost, LogInsFailed: h.LogInsFailed, LogInsBusy: h.LogInsBusy,
 		Queued: h.Queued, BindingsQueued: h.BindingsQueued, Newest: h.Newest, FileBytes: h.FileBytes, TailCut: h.TailCut,
 		FileUsed: h.FileUsed, FileLimit: h.FileLimit, NearLimit: h.NearLimit, Pruned: h.Pruned, SetBack: h.SetBack, KeysLost: h.KeysLost,

@@ -33,6 +33,7 @@ type keeper struct {
 	aged       RecordID                     // records before it have aged, and are to be removed
 	lonely     bool                         // rows were removed: of somebody nothing may be left
 	looked     time.Time                    // for such persons, last
+	mark       time.Time                    // when the keyring is to be marked; zero: it is
 	due        time.Time                    // of the next rotation; zero: nothing waits for one
 }
 
@@ -100,8 +101,33 @@ func (s *Store) housekeep() (again time.Duration, err error) {
 			}
 		}
 	}
+	mark, err := s.markWhenDue()
+	if err != nil {
+		return 0, err
+	}
 	again, err = s.rotateWhenDue()
-	return sooner(again, look), err
+	return sooner(sooner(again, look), mark), err
+}
+
+// markWhenDue notes in the keyring how many transactions there were, if it is time to, and
+// tells how long it is till then.
+func (s *Store) markWhenDue() (again time.Duration, err error) {
+	k := &s.keeper
+	switch {
+	case !s.ring.Unmarked():
+		k.mark = time.Time{}
+		return 0, nil
+	case k.mark.IsZero():
+		k.mark = time.Now().Add(markAfter)
+	}
+	if wait := time.Until(k.mark); wait > 0 {
+		return wait, nil
+	}
+	k.mark = time.Time{}
+	if err := s.ring.Mark(); err != nil {
+		return 0, fmt.Errorf("mark the keyring: %w", err)
+	}
+	return 0, nil
 }
 
 // rotateWhenDue rotates if it is time to, and tells how long it is till then.

@@ -97,7 +97,7 @@ func appendForEver(top string) {
 		for range 1 + rnd.IntN(4) {
 			newest := RecordID(s.Health().Queued) + s.last
 			r := aRecord()
-			r.To.Number = must(parseNumber(1000000 + int(newest)))
+			r.To.Number = must(parseNumber(1000000 + int64(newest)))
 			s.Append(r)
 		}
 		s.SaveBindings(boris, []pbx.Binding{aBinding(s.Health().Queued + int(s.last))})

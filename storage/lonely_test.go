@@ -1,9 +1,11 @@
 package storage
 
 import (
+	"errors"
 	"testing"
 	"time"
 
+	"sotto/pbx"
 	"sotto/pbx/number"
 	"sotto/storage/keyring"
 )
@@ -71,4 +73,27 @@ func TestNothingLeft(t *testing.T) {
 	s = b.open()
 	check("opened again", early, false)
 	check("opened again", late, true)
+}
+
+// TestHelpIsNobody: an emergency number is no person, however it is written.
+func TestHelpIsNobody(t *testing.T) {
+	s := newBox(t).open()
+	setPlan(t, s, testPlan())
+	r := callFrom(callerShown, anna)
+	r.From, r.To = r.To, pbx.Party{Number: number.Must("112"), Line: "FXO 1"}
+	r.Emergency = true
+	s.Append(r)
+	s.flush()
+	for _, n := range []string{"112", "1-1-2"} {
+		p := Person{Number: number.Must(n)}
+		if _, err := s.Erase(t.Context(), owner, p); !errors.Is(err, ErrHelp) {
+			t.Errorf("%v", err)
+		}
+		if _, err := s.As(owner).Find(t.Context(), p); !errors.Is(err, ErrHelp) {
+			t.Errorf("%v", err)
+		}
+	}
+	if v := must(s.As(owner).Records(t.Context(), Query{})); len(v) != 1 || v[0].To.Number != "112" {
+		t.Errorf("%v", v)
+	}
 }

@@ -28,9 +28,6 @@ type many struct {
 	plan                          plan.Plan
 }
 
-// manyFormat is changed with whatever changes the store that is made.
-const manyFormat = "2, 1"
-
 // often is how many outside numbers have a hundredth of all records each.
 const often = 5
 
@@ -109,13 +106,14 @@ func (m *many) fill(s *Store) error {
 		n := i * m.days / m.records
 		date := start.AddDate(0, 0, n)
 		if n == len(days) {
-			days = append(days[:n:n], day{dateOf(date), id})
+			days = append(days[:n:n], day{date: dateOf(date), first: id})
 		}
 		r := m.record(i, date)
 		row, err := s.sealRecord(id, keyring.Day(n), &r)
 		if err != nil {
 			return err
 		}
+		days = withCall(days, r.Rang+r.Talked)
 		if rows = append(rows, row); len(rows) == group || len(rows) == 1000 && i < 50_000 || i == m.records-1 {
 			if err := put(); err != nil {
 				return err
@@ -129,11 +127,14 @@ func (m *many) fill(s *Store) error {
 	return s.db.Sync()
 }
 
+// wayMade goes up when what is made, or how it is written, is changed.
+const wayMade = 1
+
 // make makes data folder and root in dir, or keeps those of a run before.
 func (m *many) make(t *testing.T, dir string) {
 	t.Helper()
 	is := filepath.Join(dir, "made")
-	want := fmt.Sprintf("%s: %d\n", manyFormat, m.records)
+	want := fmt.Sprintf("%d records, format %d, made in way %d\n", m.records, formatVersion, wayMade)
 	if b, _ := os.ReadFile(is); string(b) == want {
 		return
 	}

@@ -2,15 +2,18 @@ package storage
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"go.etcd.io/bbolt"
 
 	"sotto/pbx/number"
 	"sotto/pbx/plan"
+	"sotto/storage/e164"
 	"sotto/storage/keyring"
 )
 
@@ -18,6 +21,9 @@ var (
 	// ErrUnknownPerson says that nothing is kept of a person: there never was anything, or
 	// it was erased.
 	ErrUnknownPerson = errors.New("the box keeps nothing of this person")
+
+	// ErrHelp says that a number is no person's: it is the plan's or the nation's for help.
+	ErrHelp = errors.New("this is an emergency number and not a person: records of calls for help stay for their time")
 
 	// ErrPerson says that a [Person] does not name exactly one.
 	ErrPerson = errors.New("a person is a user, a number or an account: one of them")
@@ -53,8 +59,8 @@ func (p *Person) kind(v Viewer) (k keyring.Kind, err error) {
 }
 
 // subjectsOfPerson gives all the ids of a person, none if the box does not know of any. The
-// accounts of a user are the user's. A number is known by its normal form, or as it was
-// dialled when it had none: before the plan told the country, say.
+// accounts of a user are the user's. A number is known by its normal form, and by each that
+// was dialled and had none then: before the plan told the country or the area, say.
 func (s *Store) subjectsOfPerson(p *Person, k keyring.Kind) (list []keyring.Subject) {
 	add := func(k keyring.Kind, text string) {
 		if subject, ok := s.ring.Lookup(k, text); ok && !slices.Contains(list, subject) {
@@ -70,8 +76,19 @@ func (s *Store) subjectsOfPerson(p *Person, k keyring.Kind) (list []keyring.Subj
 			}
 		}
 	case keyring.Outside:
-		add(k, s.normal(p.Number.Reveal()))
-		add(k, p.Number.Reveal())
+		digits := p.Number.Reveal()
+		form := s.normal(digits)
+		add(k, form)
+		add(k, digits)
+		at, end := &s.plan.Load().plan, digits[max(0, len(digits)-3):]
+		is := func(text string) bool {
+			return strings.HasSuffix(text, end) && e164.Normal(at.Country, at.AreaCode, text) == form
+		}
+		for _, subject := range s.ring.Subjects(k) {
+			if _, text, ok := s.ring.Name(subject); ok && text[0] != '+' && (is(text) || is(behindPrefix(at, text))) {
+				add(k, text)
+			}
+		}
 	case keyring.Admin:
 		add(k, string(p.Account))
 	}
@@ -89,7 +106,7 @@ type Found struct {
 }
 
 // Find tells what [Store.Erase] would erase, to those who may erase this person: others get
-// [ErrNotAllowed]. What is queued is not counted. Of somebody unknown the answer is the zero
+// [ErrNotAllowed], and an emergency number is [ErrHelp]. What is queued is not counted. Of somebody unknown the answer is the zero
 // Found, and no error.
 func (r *Reader) Find(ctx context.Context, p Person) (Found, error) {
 	k, err := p.kind(r.v)
@@ -100,6 +117,9 @@ func (r *Reader) Find(ctx context.Context, p Person) (Found, error) {
 		return Found{}, err
 	}
 	s := r.s
+	if s.isHelp(p.Number) {
+		return Found{}, ErrHelp
+	}
 	if s.isDown() {
 		return Found{}, fmt.Errorf("find person: %w", ErrDown)
 	}
@@ -155,4 +175,66 @@ func countOf(tx *bbolt.Tx, subject keyring.Subject) (n int) {
 		n++
 	}
 	return n
+}
+
+// FormerUsers gives the users who are in the plan no more and still stand in a revision that is
+// kept, as they were last, in the order of their extensions: to owner and admin, who may erase
+// them; others get [ErrNotAllowed].
+func (r *Reader) FormerUsers(ctx context.Context) ([]plan.User, error) {
+	if r.v.Role != Owner && r.v.Role != Admin {
+		return nil, ErrNotAllowed
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if r.s.isDown() {
+		return nil, fmt.Errorf("read former users: %w", ErrDown)
+	}
+	var rows []row
+	if err := guard(func() error {
+		return r.s.db.View(func(tx *bbolt.Tx) error {
+			b := tx.Bucket(bucketPlans)
+			if b == nil {
+				return ErrDamaged
+			}
+			for c, k, v := newest(b); k != nil; k, v = c.Prev() {
+				rows = append(rows, row{bytes.Clone(k), bytes.Clone(v)})
+			}
+			return nil
+		})
+	}); err != nil {
+		return nil, fmt.Errorf("read former users: %w", err)
+	}
+	known := map[plan.UserID]bool{}
+	for id := range r.s.plan.Load().users {
+		known[id] = true
+	}
+	var former []plan.User
+	for _, row := range rows {
+		p, err := r.s.openPlan(row.key, row.value)
+		if err != nil {
+			r.s.unreadable.Add(1)
+			continue
+		}
+		for _, u := range p.Users {
+			if !known[u.ID] {
+				known[u.ID] = true
+				former = append(former, u)
+			}
+		}
+	}
+	if err := r.s.audit(ctx, look{r.v, "former users", len(former)}); err != nil {
+		return nil, fmt.Errorf("note the look: %w", err)
+	}
+	slices.SortFunc(former, func(a, b plan.User) int {
+		return cmp.Or(strings.Compare(string(a.Ext), string(b.Ext)), strings.Compare(string(a.ID), string(b.ID)))
+	})
+	return former, nil
+}
+
+// newest gives the last row of a bucket, and a cursor on it.
+func newest(b *bbolt.Bucket) (c *bbolt.Cursor, k, v []byte) {
+	c = b.Cursor()
+	k, v = c.Last()
+	return c, k, v
 }

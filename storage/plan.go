@@ -10,6 +10,8 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 
 	"go.etcd.io/bbolt"
 
@@ -155,12 +157,15 @@ func dropOldPlans(b *bbolt.Bucket) error {
 }
 
 // sealPlan makes the row of a plan: each user a part under the user's own key, all else in
-// the box's.
+// the box's. There a line tells whom it rings by the numbers of their parts, because an
+// extension is its user's and goes when the user is erased.
 func (s *Store) sealPlan(at *planAt) (row, error) {
 	rest := at.plan
 	rest.Users = nil
 	list := make([]part, 1, 1+len(at.plan.Users))
+	numbers := map[plan.Ext]plan.Ext{}
 	for _, u := range at.plan.Users {
+		numbers[u.Ext] = partNumber(len(list))
 		subject, err := s.ring.Subject(keyring.User, string(u.ID))
 		if err != nil {
 			return row{}, err
@@ -172,6 +177,7 @@ func (s *Store) sealPlan(at *planAt) (row, error) {
 		list = append(list, part{keyring.Own, subject, data})
 	}
 	var err error
+	rest.Lines = renameRings(rest.Lines, numbers)
 	if list[0].data, err = json.Marshal(rest); err != nil {
 		return row{}, err
 	}
@@ -222,7 +228,8 @@ func (s *Store) loadPlan(b *bbolt.Bucket) error {
 	return nil
 }
 
-// openPlan opens the row of a plan. A user whose key is gone is left out.
+// openPlan opens the row of a plan. A user who was erased is left out; one whose key is gone
+// without that is damage.
 func (s *Store) openPlan(key, value []byte) (p plan.Plan, err error) {
 	r, err := splitRow(bucketPlans, key, 0, value)
 	if err == nil && r.list[0].class != keyring.Own {
@@ -234,14 +241,38 @@ func (s *Store) openPlan(key, value []byte) (p plan.Plan, err error) {
 	if err != nil {
 		return p, err
 	}
+	exts := map[plan.Ext]plan.Ext{}
 	for i := 1; i < len(r.list); i++ {
 		var u plan.User
 		switch err := s.openJSON(&r, i, &u); {
 		case err == nil:
 			p.Users = append(p.Users, u)
+			exts[partNumber(i)] = u.Ext
 		case !errors.Is(err, errErased):
 			return p, err
+		case !s.wasErased(r.list[i].subject):
+			return p, errRow
 		}
 	}
+	p.Lines = renameRings(p.Lines, exts)
 	return p, nil
+}
+
+// partNumber is what the row of a plan has for the extension of the user of a part.
+func partNumber(n int) plan.Ext { return plan.Ext(strconv.Itoa(n)) }
+
+// renameRings gives lines with other words for whom they ring. Who has none is left out: a
+// line that rang such users alone rings all.
+func renameRings(lines []plan.Line, words map[plan.Ext]plan.Ext) []plan.Line {
+	lines = slices.Clone(lines)
+	for i := range lines {
+		var rings []plan.Ext
+		for _, x := range lines[i].Rings {
+			if word, ok := words[x]; ok {
+				rings = append(rings, word)
+			}
+		}
+		lines[i].Rings = rings
+	}
+	return lines
 }

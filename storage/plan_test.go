@@ -18,7 +18,7 @@ import (
 	"sotto/pbx/plan"
 )
 
-func parseNumber(n int) (number.Number, error) { return number.Parse(fmt.Sprint(n)) }
+func parseNumber(n int64) (number.Number, error) { return number.Parse(fmt.Sprint(n)) }
 
 var owner = Viewer{Role: Owner}
 

@@ -85,14 +85,21 @@ type tombstone struct {
 
 	Of string `json:"of,omitempty"` // the subject that this one was erased with, as an account with its user
 
-	Old string `json:"old,omitempty"` // key ids of the epochs, and number of the rewrite
+	Old string `json:"old,omitempty"` // key ids of the epochs, and number of the rewrite; Old is there from the beginning
 	New string `json:"new,omitempty"`
 	Gen uint64 `json:"gen,omitempty"`
 }
 
 func (t *tombstone) note(rot keyring.Rotation) {
-	if t.New == "" && rot.New != [8]byte{} {
+	if t.New == "" && rot.New != rot.Old {
 		t.Old, t.New, t.Gen = hex.EncodeToString(rot.Old[:]), hex.EncodeToString(rot.New[:]), rot.Gen
+	}
+}
+
+// noteFound notes a rotation that happened and was not noted, as the power was cut in between.
+func (t *tombstone) noteFound(id [8]byte, gen uint64) {
+	if now := hex.EncodeToString(id[:]); t.New == "" && t.Old != "" && t.Old != now {
+		t.New, t.Gen = now, gen
 	}
 }
 

@@ -1,9 +1,12 @@
 package storage
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"sotto/pbx/plan"
 )
@@ -83,4 +86,27 @@ func (r *Reader) Plan(ctx context.Context) (plan.Plan, Rev, error) {
 		return plan.Plan{}, 0, fmt.Errorf("note the look: %w", err)
 	}
 	return p, rev, nil
+}
+
+// Accounts gives who can log in to the page, in the order of their names: to an owner, who
+// alone may erase one; others get [ErrNotAllowed].
+func (r *Reader) Accounts(ctx context.Context) ([]Account, error) {
+	if r.v.Role != Owner {
+		return nil, ErrNotAllowed
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	all := r.s.accounts.Load().list
+	if err := r.s.audit(ctx, look{r.v, "accounts", len(all)}); err != nil {
+		return nil, fmt.Errorf("note the look: %w", err)
+	}
+	list := make([]Account, len(all))
+	for i, a := range all {
+		list[i] = a.public()
+	}
+	slices.SortFunc(list, func(a, b Account) int {
+		return cmp.Or(strings.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name)), strings.Compare(string(a.ID), string(b.ID)))
+	})
+	return list, nil
 }

@@ -98,10 +98,15 @@ func (s *Store) sealRecord(id RecordID, day keyring.Day, r *pbx.Record) (recordR
 			who.Number = s.called(r)
 		}
 		subject, known, err := s.subjectOf(&who)
-		if err != nil {
+		switch {
+		case errors.Is(err, keyring.ErrFull): // strangers can bring that about: it costs the party, not the record
+			if s.nameless.Add(1) == 1 {
+				s.log.Error("the keyring is full: call records are kept without the parties that are new")
+			}
+			continue
+		case err != nil:
 			return out, err
-		}
-		if !known {
+		case !known:
 			continue
 		}
 		front, last := splitNumber(p.party.Number.Reveal())
@@ -153,12 +158,24 @@ func (s *Store) subjectOf(p *pbx.Party) (subject keyring.Subject, known bool, er
 
 // called gives the number by which a called party is known: what the exchange was sent, if
 // a rule made that of what was dialled and it is a whole number, so that who is called by a
-// short code is who calls.
+// short code is who calls. What nobody has may have the digit for outside calls before it.
 func (s *Store) called(r *pbx.Record) number.Number {
 	if !r.Sent.IsZero() && strings.HasPrefix(s.normal(r.Sent.Reveal()), "+") {
 		return r.Sent
 	}
+	if r.Outcome == pbx.Unobtainable && r.To.Line == "" {
+		if rest := behindPrefix(&s.plan.Load().plan, r.To.Number.Reveal()); strings.HasPrefix(s.normal(rest), "+") {
+			if n, err := number.Parse(rest); err == nil {
+				return n
+			}
+		}
+	}
 	return r.To.Number
+}
+
+// behindPrefix gives what was dialled without the digit for outside calls and the # at the end.
+func behindPrefix(p *plan.Plan, dialled string) string {
+	return strings.TrimSuffix(strings.TrimPrefix(dialled, p.OutsidePrefix), "#")
 }
 
 // normal gives the one text under which an outside number is known, in whatever form it

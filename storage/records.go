@@ -187,7 +187,7 @@ func (f *finder) search(ctx context.Context) error {
 		if !f.q.Until.IsZero() {
 			var err error
 			f.looked += min(bits.Len64(uint64(f.q.Before-lo)), f.most-f.looked-1)
-			if f.q.Before, err = f.r.s.endedBefore(ctx, lo, f.q.Before, f.q.Until.Add(longest)); err != nil {
+			if f.q.Before, err = f.r.s.endedBefore(ctx, lo, f.q.Before, f.q.Until.Add(f.r.s.longestCall())); err != nil {
 				return err
 			}
 		}

@@ -104,8 +104,9 @@ type Store struct {
 	setBack uint64 // transactions that the database lacked at Open
 
 	keysLost bool // the keyring lacked what the database relies on at Open
+	doubt    bool // something of the database or the keyring was missing or damaged at Open
 
-	written, pruned, aged, lost, failed, unreadable, commits, bindingsLost, logInsFailed, logInsBusy atomic.Uint64
+	written, pruned, aged, lost, nameless, failed, unreadable, commits, bindingsLost, logInsFailed, logInsBusy atomic.Uint64
 
 	lifelineErr atomic.Pointer[error]
 }
@@ -163,7 +164,7 @@ func (s *Store) open(root keyring.Root) error {
 // written. The lock is on the folder itself: it guards the keyring too, and goes with
 // the process.
 func (s *Store) lockFolder() error {
-	if err := os.MkdirAll(s.dir, 0o700); err != nil {
+	if err := durable.MakeDir(s.dir); err != nil {
 		return fmt.Errorf("%w (%w)", ErrNotWritable, err)
 	}
 	d, err := os.Open(s.dir)
@@ -193,7 +194,7 @@ func (s *Store) Close() error {
 	if s.closed {
 		return nil
 	}
-	err := s.writeQueued(true)
+	err := s.writeLast()
 	s.closed = true
 	s.giveUp(ErrDown)
 	if rerr := s.release(); err == nil {

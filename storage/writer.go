@@ -111,7 +111,16 @@ func sooner(a, b time.Duration) time.Duration {
 func (s *Store) flush() error {
 	s.wmu.Lock()
 	defer s.wmu.Unlock()
-	return s.writeQueued(true)
+	return s.writeLast()
+}
+
+// writeLast makes all that is queued durable, under wmu, and that a user who was erased is
+// not known again by it: the next start does not know who that was.
+func (s *Store) writeLast() error {
+	if err := s.writeQueued(true); err != nil || s.closed || s.broken {
+		return err
+	}
+	return s.eraseAfterglow()
 }
 
 // writeDue writes what is due, and tells after what time more will be, 0 if nothing waits.
@@ -190,7 +199,7 @@ func (s *Store) writeInflight() error {
 		}
 		// A chain has forgotten this day: the database is older than the keyring. Days that
 		// were lost with it have had their numbers.
-		if len(days) == maxDays {
+		if len(days) >= maxDays {
 			return err
 		}
 		days = append(slices.Clip(days), days[len(days)-1])
@@ -198,6 +207,9 @@ func (s *Store) writeInflight() error {
 	}
 	if len(rows) == 0 {
 		days = s.table()
+	}
+	for i := range s.inflight {
+		days = withCall(days, s.inflight[i].Rang+s.inflight[i].Talked)
 	}
 	bindings := s.sealBindings()
 	if err := s.commit(func(tx *bbolt.Tx) error {

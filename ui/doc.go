@@ -10,8 +10,10 @@
 // for newer ones, which come as server-sent events; see live.go.
 //
 // A person's name or number reaches a page through [storage.Store.As] and in no other
-// way: pages show what comes out of it and mask nothing themselves. Without a store (the
-// lifeline) nobody can log in, and the page tells the state of ports alone. Until there
+// way: pages show what comes out of it and mask nothing themselves. A number that is typed, to
+// erase who has it, comes back masked alone: see erase.go. Without a store (the
+// lifeline) nobody can log in, and the page tells the state of ports alone; a box that
+// waits for its passphrase has the one page of [NewLocked] until then. Until there
 // is an owner nothing is served but the set-up link, whose token is printed at start and
 // used once.
 //

@@ -29,14 +29,14 @@ type asked struct {
 	token string // in the form that confirms it
 	who   storage.Person
 	found storage.Found
-	name  string // of a user, as the page shows one; empty: it is a number
-	tail  string // of a number, masked
+	name  string       // of a user or an account, as the page shows one; empty: it is a number
+	role  storage.Role // of an account
+	tail  string       // of a number, masked
 	until time.Time
 }
 
 const (
 	askedFor   = 10 * time.Minute
-	maxNumber  = 64 // characters that are read of a number, its blanks included
 	eraseWord  = "erase"
 	maxProblem = 5 // of a plan that are told
 )
@@ -50,7 +50,7 @@ type previewView struct {
 	Account           string // its name, for programs that keep passwords
 	Who               partyView
 	Now, Later, Stays []string
-	Word              string // to be typed; empty: none
+	Word, WordHint    string // to be typed; empty: none
 }
 
 // erasePreview tells what the box keeps of a person and what would become of it.
@@ -58,11 +58,14 @@ func (s *Server) erasePreview(q *request) error {
 	if err := q.r.ParseForm(); err != nil {
 		return formError(err)
 	}
-	ext, typed := q.r.PostForm.Get("user"), q.r.PostForm.Get("number")
+	ext, id, typed := q.r.PostForm.Get("user"), q.r.PostForm.Get("account"), q.r.PostForm.Get("number")
 	refuse := func(key, field string) error {
-		v := privacyView{Error: T(key), Field: field}
-		if field != "user" && len(ext) <= plan.MaxExt {
+		v := privacyView{Error: T(key), Field: field, Plain: key == "erase.unknown"}
+		if field != "user" {
 			v.User = ext
+		}
+		if field != "account" {
+			v.Account = id
 		}
 		return s.showPrivacy(q, http.StatusUnprocessableEntity, v)
 	}
@@ -70,8 +73,22 @@ func (s *Server) erasePreview(q *request) error {
 	switch n, err := parseNumber(typed); {
 	case err != nil:
 		return refuse("erase.badnumber", "number")
-	case n.IsZero() == (ext == ""):
-		return refuse("erase.one", "")
+	case !oneOf(ext != "", id != "", !n.IsZero()):
+		return refuse(pick(q.who.account.Role == storage.Owner, "erase.one.owner", "erase.one"), "")
+	case id != "":
+		all, err := s.as(q).Accounts(q.r.Context())
+		if err != nil {
+			return s.notFound(q, err)
+		}
+		of := func(x storage.Account) bool { return string(x.ID) == id }
+		switch i := slices.IndexFunc(all, of); {
+		case i < 0:
+			return refuse("erase.noaccount", "account")
+		case !slices.ContainsFunc(slices.DeleteFunc(slices.Clone(all), of), isOwner):
+			return refuse("erase.lastowner", "account")
+		default:
+			a.who.Account, a.name, a.role = all[i].ID, all[i].Name, all[i].Role
+		}
 	case ext != "":
 		p, _, err := s.as(q).Plan(q.r.Context())
 		if err != nil {
@@ -87,13 +104,8 @@ func (s *Server) erasePreview(q *request) error {
 	}
 	found, err := s.as(q).Find(q.r.Context(), a.who)
 	switch {
-	case errors.Is(err, storage.ErrNotAllowed):
-		v := privacyView{Error: T("erase.role")}
-		return s.showPrivacy(q, http.StatusForbidden, v)
-	case storeDown(err):
-		return s.showPrivacy(q, http.StatusServiceUnavailable, privacyView{Error: T("erase.down")})
 	case err != nil:
-		return err
+		return s.notFound(q, err)
 	case !found.Known && !found.InPlan:
 		return refuse("erase.unknown", "")
 	}
@@ -103,11 +115,26 @@ func (s *Server) erasePreview(q *request) error {
 	return nil
 }
 
+// notFound answers when a person cannot be looked for.
+func (s *Server) notFound(q *request, err error) error {
+	switch {
+	case errors.Is(err, storage.ErrNotAllowed):
+		return s.showPrivacy(q, http.StatusForbidden, privacyView{Error: T("erase.role")})
+	case storeDown(err):
+		return s.showPrivacy(q, http.StatusServiceUnavailable, privacyView{Error: T("erase.down")})
+	}
+	return err
+}
+
+func isOwner(a storage.Account) bool { return a.Role == storage.Owner }
+
+func oneOf(is ...bool) bool {
+	i := slices.Index(is, true)
+	return i >= 0 && !slices.Contains(is[i+1:], true)
+}
+
 // parseNumber reads a number as people write it; the blanks that they copy with it go, too.
 func parseNumber(typed string) (number.Number, error) {
-	if len(typed) > maxNumber {
-		return number.Number{}, number.ErrNumber
-	}
 	return number.Parse(strings.Map(func(r rune) rune {
 		switch r {
 		case '\u00a0', '\u2009', '\u202f', '\t', '\u200e', '\u202a', '\u202c':
@@ -126,8 +153,22 @@ func (s *Server) showPreview(q *request, status int, a *asked, text, field strin
 		Later: []string{T("fate.rows"), T("fate.rotate")},
 		Stays: []string{T("fate.others"), T("fate.pseudonym"), T("fate.later.call"), T("fate.copies")},
 	}
-	if a.name != "" {
-		v.Title, v.Who, v.Word = T("erase.user"), partyView{Kind: "user", Name: a.name}, eraseWord
+	switch {
+	case a.who.Account != "":
+		v.Title, v.Who = T("erase.account"), partyView{Kind: "user", Name: a.name, Ext: roleWord(a.role)}
+		v.Word, v.WordHint = eraseWord, T("erase.word.login")
+		v.Now = []string{T("fate.login"), T("fate.sessions")}
+		v.Later, v.Stays = []string{T("fate.rotate")}, []string{T("fate.pseudonym"), T("fate.copies")}
+		if a.who.Account == q.who.account.ID {
+			v.Now[1] = T("fate.own")
+		}
+		if a.role == storage.Staff {
+			v.Stays = append([]string{T("fate.user")}, v.Stays...)
+		}
+		f.Account = false // said already
+	case a.name != "":
+		v.Title, v.Who = T("erase.user"), partyView{Kind: "user", Name: a.name}
+		v.Word, v.WordHint = eraseWord, T("erase.word.hint")
 		v.Now = append(v.Now, T("fate.plan"), T("fate.phones"))
 	}
 	if f.Plans > 0 {
@@ -150,7 +191,7 @@ func (s *Server) eraseNow(q *request) error {
 	}
 	a := q.who.asked
 	if a == nil || a.over(q.now) || subtle.ConstantTimeCompare([]byte(a.token), []byte(q.r.PostForm.Get("token"))) != 1 {
-		return s.showPrivacy(q, http.StatusConflict, privacyView{Error: T("erase.stale")})
+		return s.showPrivacy(q, http.StatusConflict, privacyView{Error: T("erase.stale"), Plain: true})
 	}
 	refuse := func(status int, text, field string) error {
 		s.showPreview(q, status, a, text, field)
@@ -170,21 +211,37 @@ func (s *Server) eraseNow(q *request) error {
 	}
 	s.sessions.ask(q.who.key, nil)
 	proof, err := s.cfg.Store.Erase(q.r.Context(), q.viewer(), a.who)
-	if text, status := eraseError(err); text != "" {
-		return s.showPrivacy(q, status, privacyView{Error: text, More: problems(err)})
-	}
-	if err != nil {
-		s.sessions.ask(q.who.key, a)
-		s.count.failed.Add(1)
-		code := s.faults.note(q.now)
-		s.cfg.Log.Error("an erasure is not finished", "code", code, "why", err)
-		return refuse(http.StatusInternalServerError, T("erase.unfinished", code), "")
-	}
-	s.cfg.Log.Info("a person was erased: the page asked for it")
 	s.sessions.stopGone(func(id storage.AccountID) bool { _, there := s.cfg.Store.Account(id); return there })
-	if _, there := s.cfg.Store.Account(q.who.account.ID); !there {
-		http.SetCookie(q.w, cookie("")) // the own account
+	text, status := eraseError(err)
+	code := ""
+	switch {
+	case err == nil:
+		s.cfg.Log.Info("a person was erased: the page asked for it")
+	case text == "":
+		s.count.failed.Add(1)
+		code = s.faults.note(q.now)
+		s.cfg.Log.Error("an erasure is not finished", "code", code, "why", err)
+	}
+	own := q.who.account.ID
+	if _, there := s.cfg.Store.Account(own); !there {
+		http.SetCookie(q.w, cookie(""))
 		q.who = nil
+		switch {
+		case a.who.Account != own || text != "": // another owner was faster
+			redirect(q, "/login?"+overMark)
+		case err != nil:
+			s.show(q, http.StatusInternalServerError, "problem", "wrong.title", problemView{Text: T("erase.ownunfinished", code)})
+		default:
+			s.showProof(q, proof, true)
+		}
+		return nil
+	}
+	switch {
+	case text != "":
+		return s.showPrivacy(q, status, privacyView{Error: text, More: problems(err), Plain: errors.Is(err, storage.ErrUnknownPerson)})
+	case err != nil:
+		s.sessions.ask(q.who.key, a)
+		return refuse(http.StatusInternalServerError, T("erase.unfinished", code), "")
 	}
 	s.showProof(q, proof, true)
 	return nil
@@ -217,6 +274,7 @@ func eraseError(err error) (text string, status int) {
 		{storage.ErrNotAllowed, "erase.role", http.StatusForbidden},
 		{storage.ErrUnknownPerson, "erase.unknown", http.StatusUnprocessableEntity},
 		{storage.ErrLastOwner, "erase.lastowner", http.StatusConflict},
+		{storage.ErrHelp, "erase.help", http.StatusUnprocessableEntity},
 		{storage.ErrPlanNeeds, "erase.planneeds", http.StatusConflict},
 		{storage.ErrDown, "erase.down", http.StatusServiceUnavailable},
 	} {

@@ -48,7 +48,7 @@ func TestEraseNumber(t *testing.T) {
 	token, w := c.preview("number", "(030) 1234 56-78")
 	wants(t, "preview", w, 200, "")
 	preview := w.Body.String()
-	contains(t, "preview", preview, "The person in 3 call records", T("fate.later.call"), `<span class="vh">first digits masked</span> 78`, T("erase.leave"))
+	contains(t, "preview", preview, "Who it was, in 3 call records", T("fate.later.call"), `<span class="vh">first digits masked</span> 78`, T("erase.leave"))
 	lacks(t, "preview", preview, `id="w"`)
 	wants(t, "no password", c.post("/privacy/erase/now", "token", token), 422, "")
 	w = c.confirm(token)
@@ -90,7 +90,7 @@ func TestEraseUser(t *testing.T) {
 	wants(t, "staff", own.get("/"), 200, "")
 	token, w := c.preview("user", "101", "number", " ")
 	text := w.Body.String()
-	contains(t, "preview", text, esc(maria)+" 101", "The person in 3 call records", "1 revision of the plan", T("fate.account"), T("fate.plan"), "Type the word erase")
+	contains(t, "preview", text, esc(maria)+" 101", "Who it was, in 3 call records", "1 revision of the plan", T("fate.account"), T("fate.plan"), "Type the word erase")
 	lacks(t, "preview", text, maria)
 	checkMarkup(t, "preview", text)
 	for _, word := range []string{"", "erased", "101"} {
@@ -103,10 +103,10 @@ func TestEraseUser(t *testing.T) {
 	wants(t, "erased", w, 200, "")
 	contains(t, "proof", w.Body.String(), "<dd>user</dd>", T("proof.isverified"))
 	lacks(t, "proof", w.Body.String(), "Maria")
-	wants(t, "staff", own.get("/"), 303, "/login?over")
 	if n := r.s.sessions.len(); n != 1 {
 		t.Errorf("%d sessions", n)
 	}
+	wants(t, "staff", own.get("/"), 303, "/login?over")
 	for _, path := range pagesOfAll {
 		lacks(t, path, c.get(path).Body.String(), "Maria", ">101<", "ext. 101")
 	}

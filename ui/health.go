@@ -54,9 +54,9 @@ func (s *Server) health(q *request) error {
 	count := func(key string, n uint64) fact { return fact{Name: T(key), Value: itoa(n)} }
 	v.Groups = append(v.Groups, group{T("store.title"), []fact{
 		{Name: T("store.state"), Lamp: store}, count("store.records", uint64(h.Newest)), count("store.written", h.Written), count("store.queued", uint64(h.Queued)),
-		count("store.lost", h.Lost), count("store.failed", h.Failed), count("store.unreadable", h.Unreadable), count("store.bindings", h.BindingsLost),
+		count("store.lost", h.Lost), count("store.nameless", h.Nameless), count("store.failed", h.Failed), count("store.unreadable", h.Unreadable), count("store.bindings", h.BindingsLost),
 		count("store.pruned", h.Pruned), count("store.setback", h.SetBack),
-		{Name: T("store.size"), Value: size(h.FileBytes)}, {Name: T("store.used", size(h.FileLimit)), Value: size(h.FileUsed)},
+		{Name: T("store.size"), Value: size(h.FileBytes)}, {Name: T("store.used"), Value: T("store.usedof", size(h.FileUsed), size(h.FileLimit))},
 	}})
 	if snap := s.cfg.Snapshot(); snap != nil {
 		v.Groups = append(v.Groups, group{T("switch.title"), counters(snap.Counters)})

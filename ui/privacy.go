@@ -14,9 +14,12 @@ import (
 type privacyView struct {
 	Error    string   // a sentence; empty: none
 	More     []string // what else is to be said of it
-	Field    string   // that it is about: "user", "number"; empty: all
+	Field    string   // that it is about: "user", "account", "number"; empty: all
+	Plain    bool     // nothing went wrong
 	Users    []choice // who can be erased; nil: this role erases no users
 	User     string   // as chosen
+	Accounts []choice // who can log in; nil: this role erases no log-ins
+	Account  string   // as chosen
 	Proofs   []proofRow
 	Older    string // says that there are more; empty: there are not
 	Unlisted string // why there is no list; empty: there is
@@ -32,10 +35,12 @@ type proofRow struct {
 // proofView is one erasure on paper.
 type proofView struct {
 	Done  bool // it was this request
+	Own   bool // the log-in of who asked for it
 	Lamp  lampView
 	Facts []fact
 	IDs   []string // pseudonyms
 	Root  Root
+	After string // what a later call or log-in is
 }
 
 // maxProofs bounds the list; the program lists all at its terminal.
@@ -53,6 +58,16 @@ func (s *Server) showPrivacy(q *request, status int, v privacyView) error {
 		v.Users = []choice{{"", T("erase.nobody")}}
 		for _, u := range p.Users {
 			v.Users = append(v.Users, choice{string(u.Ext), person(&p, u.Ext)})
+		}
+	}
+	if q.who.account.Role == storage.Owner {
+		all, err := s.as(q).Accounts(q.r.Context())
+		if err != nil {
+			return err
+		}
+		v.Accounts = []choice{{"", T("erase.nobody")}}
+		for _, a := range all {
+			v.Accounts = append(v.Accounts, choice{string(a.ID), a.Name + " (" + roleWord(a.Role) + ")"})
 		}
 	}
 	list, err := s.as(q).Erasures(q.r.Context())
@@ -98,15 +113,18 @@ func (s *Server) eraseProof(q *request) error {
 	return errNotFound
 }
 
-// showProof shows an erasure on paper. It holds pseudonyms and counts alone.
+// showProof shows an erasure on paper. It holds pseudonyms and counts alone. To whom nobody
+// is logged in any more, it was the own log-in.
 func (s *Server) showProof(q *request, p storage.Proof, done bool) {
-	v := proofView{Done: done, Lamp: lamp("done", T("proof.erased")), Root: s.cfg.Root, Facts: []fact{
+	v := proofView{Done: done, Own: q.who == nil, Lamp: lamp("done", T("proof.erased")), Root: s.cfg.Root, After: T("proof.later.account"), Facts: []fact{
 		{Name: T("proof.at"), Value: p.At.Local().Format(T("time.second")) + " " + zone(p.At)},
 		{Name: T("proof.kind"), Value: kindWord(p.Kind)},
-		{Name: T("proof.records"), Value: count("proof.record.one", "proof.record.many", p.Records)},
-		{Name: T("proof.plans"), Value: itoa(p.Plans)},
-		{Name: T("proof.items"), Value: itoa(p.Items)},
 	}}
+	if p.Kind != keyring.Admin { // nothing else is kept of a log-in
+		v.After = T("proof.later")
+		v.Facts = append(v.Facts, fact{Name: T("proof.records"), Value: count("proof.record.one", "proof.record.many", p.Records)},
+			fact{Name: T("proof.plans"), Value: itoa(p.Plans)}, fact{Name: T("proof.items"), Value: itoa(p.Items)})
+	}
 	if p.NewEpoch != [8]byte{} {
 		v.Facts = append(v.Facts, fact{Name: T("proof.keyring"), Value: T("proof.epochs", hex.EncodeToString(p.OldEpoch[:]), hex.EncodeToString(p.NewEpoch[:]), itoa(p.Rewrite))})
 	}

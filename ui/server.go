@@ -80,7 +80,7 @@ func New(cfg Config) *Server {
 	s.guard.init()
 	s.setup.init()
 	s.hub.init()
-	s.handler = s.chain()
+	s.handler = s.chain(s.routes())
 	return s
 }
 

@@ -45,13 +45,13 @@ func (q *request) viewer() storage.Viewer {
 func (q *request) source() netip.Addr { return source(q.r.RemoteAddr) }
 
 // chain gives the checks that every request passes, in this order, and then the pages.
-func (s *Server) chain() http.Handler {
+func (s *Server) chain(pages http.Handler) http.Handler {
 	var protection http.CrossOriginProtection
 	protection.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.count.crossOrigin.Add(1)
 		s.problem(&request{w: w, r: r, now: time.Now()}, http.StatusForbidden, "wrong.origin")
 	}))
-	pages := protection.Handler(s.routes())
+	pages = protection.Handler(pages)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer s.caught(w, r)
 		header(w.Header(), r.URL.Path)

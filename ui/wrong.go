@@ -32,8 +32,14 @@ func (s *Server) wrongs(ctx context.Context, who storage.Viewer) []wrong {
 			} else if h.Lost > 0 {
 				add("warn", "wrong.lost", "/health", itoa(h.Lost))
 			}
+			if h.Nameless > 0 {
+				add("warn", "wrong.nameless", "/health", itoa(h.Nameless))
+			}
 			if h.SetBack > 0 {
 				add("fault", "wrong.setback", "/health", itoa(h.SetBack))
+			}
+			if h.KeysLost {
+				add("fault", "wrong.keyslost", "/health")
 			}
 			if h.Pruned > 0 {
 				add("warn", "wrong.pruned", "/health", itoa(h.Pruned))

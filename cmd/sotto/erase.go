@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -11,7 +9,6 @@ import (
 	"log/slog"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"sotto/pbx/number"
 	"sotto/pbx/plan"
@@ -21,12 +18,13 @@ import (
 
 const eraseUsage = `Usage: sotto erase [flags] -number NUMBER, or -number - to be asked for it
        sotto erase [flags] -user EXTENSION
+       sotto erase [flags] -account NAME, or -account - to be asked for it
        sotto erase [flags] -list
 
 Erases a person from a box that does not run, for good, and prints the proof, which names
 nobody. While the box runs, its page does it, under Privacy. Before anything is erased you
-see how much is kept and type the word erase. A number on the command line stays in the
-history of the shell: say -number - and type it, or send it in as the first line.
+see how much is kept and type the word erase. A number or a name on the command line stays
+in the history of the shell: say - in its place and type it, or send it in as the first line.
 
 It ends with 0 if the person is erased, 1 if nothing was erased, 3 if the box keeps nothing
 of this person, and 4 if the erasure has begun and is not finished: then do it again.
@@ -61,8 +59,8 @@ var atTerminal = storage.Viewer{Role: storage.Owner}
 // eraseFlags are the flags of the sub-command.
 type eraseFlags struct {
 	options
-	number, user    string
-	list, yes, json bool
+	number, user, account string
+	list, yes, json       bool
 }
 
 func parseErase(args []string, w io.Writer) (eraseFlags, error) {
@@ -74,6 +72,7 @@ func parseErase(args []string, w io.Writer) (eraseFlags, error) {
 	f.StringVar(&o.passphraseFile, "passphrase-file", "", passphraseFileUsage)
 	f.StringVar(&o.number, "number", "", "`number` outside, in any form; - to be asked for it")
 	f.StringVar(&o.user, "user", "", "`extension` of a user of the plan")
+	f.StringVar(&o.account, "account", "", "`name` that somebody logs in to the page with, in any case; - to be asked for it")
 	f.BoolVar(&o.list, "list", false, "print the proofs of all erasures, the oldest first, and erase nobody")
 	f.BoolVar(&o.yes, "yes", false, "do not ask")
 	f.BoolVar(&o.json, "json", false, "print proofs as JSON, and all else to the standard error")
@@ -86,13 +85,13 @@ func parseErase(args []string, w io.Writer) (eraseFlags, error) {
 		return o, errors.New("erase: this flag is not known or lacks its value; -h tells more") // the error repeats what was typed
 	}
 	named := 0
-	for _, is := range []bool{o.number != "", o.user != "", o.list} {
+	for _, is := range []bool{o.number != "", o.user != "", o.account != "", o.list} {
 		if is {
 			named++
 		}
 	}
 	if named != 1 || f.NArg() > 0 {
-		return o, errors.New("erase: say one of -number, -user and -list, and nothing behind the flags; -h tells more")
+		return o, errors.New("erase: say one of -number, -user, -account and -list, and nothing behind the flags; -h tells more")
 	}
 	dir, err := filepath.Abs(o.data)
 	if err != nil {
@@ -158,10 +157,10 @@ func openStopped(ctx context.Context, o options, who person, log *slog.Logger) (
 	unlock, err := lockFolder(o.data) // before a passphrase is asked for
 	if err == nil {
 		unlock()
-		var root keyring.Root
-		if root, err = openRoot(ctx, o, who); err == nil {
+		var key keyring.Root
+		if key, err = openRoot(ctx, o, who); err == nil {
 			var store *storage.Store
-			if store, err = storage.Open(o.data, root, log); err == nil {
+			if store, err = storage.Open(o.data, key, log); err == nil {
 				return store, nil
 			}
 		}
@@ -183,12 +182,18 @@ func (o *eraseFlags) whom(ctx context.Context, store *storage.Store, who person)
 		}
 		return storage.Person{}, exitError{errors.New("erase: the plan has no user with this extension"), exitUnknown}
 	}
-	typed := o.number
+	typed, prompt := o.number, "Number, which does not show: "
+	if o.account != "" {
+		typed, prompt = o.account, "Name, which does not show: "
+	}
 	if typed == "-" {
 		var err error
-		if typed, err = who.askNumber(ctx); err != nil {
+		if typed, err = who.askHidden(ctx, prompt); err != nil {
 			return storage.Person{}, fmt.Errorf("erase: %w", err)
 		}
+	}
+	if o.account != "" {
+		return account(ctx, store, strings.TrimSpace(typed))
 	}
 	n, err := number.Parse(strings.TrimSpace(typed))
 	if err == nil && n.IsZero() {
@@ -200,6 +205,20 @@ func (o *eraseFlags) whom(ctx context.Context, store *storage.Store, who person)
 	return storage.Person{Number: n}, nil
 }
 
+// account gives who logs in with a name.
+func account(ctx context.Context, store *storage.Store, name string) (storage.Person, error) {
+	all, err := store.As(atTerminal).Accounts(ctx)
+	if err != nil {
+		return storage.Person{}, fmt.Errorf("erase: %w", err)
+	}
+	for _, a := range all {
+		if strings.EqualFold(a.Name, name) { // as the log-in takes it
+			return storage.Person{Account: a.ID}, nil
+		}
+	}
+	return storage.Person{}, exitError{errors.New("erase: nobody logs in with this name"), exitUnknown}
+}
+
 // confirmed tells what is kept, asks, and erases.
 func (o *eraseFlags) confirmed(ctx context.Context, store *storage.Store, p storage.Person, who person) (storage.Proof, error) {
 	found, err := store.As(atTerminal).Find(ctx, p)
@@ -207,12 +226,15 @@ func (o *eraseFlags) confirmed(ctx context.Context, store *storage.Store, p stor
 		return storage.Proof{}, err
 	}
 	if found.Known {
-		fmt.Fprint(who.out, tellFound(found))
+		fmt.Fprint(who.out, tellFound(found, p.Account != ""))
 		if !o.yes {
 			fmt.Fprint(who.out, "This cannot be undone. Type the word erase to go on: ")
 			word, err := readLine(ctx, who.in)
-			if err != nil || strings.TrimSpace(word) != "erase" {
-				return storage.Proof{}, errors.Join(errors.New("erase: nothing was erased"), err)
+			if err == nil && strings.TrimSpace(word) != "erase" {
+				err = errors.New("that was not the word")
+			}
+			if err != nil {
+				return storage.Proof{}, fmt.Errorf("erase: nothing was erased: %w", err)
 			}
 		}
 	}
@@ -221,18 +243,21 @@ func (o *eraseFlags) confirmed(ctx context.Context, store *storage.Store, p stor
 	switch {
 	case errors.Is(err, storage.ErrUnknownPerson):
 		return proof, exitError{fmt.Errorf("erase: %w", storage.ErrUnknownPerson), exitUnknown}
-	case errors.Is(err, storage.ErrLastOwner), errors.Is(err, storage.ErrPlanNeeds):
-		return proof, err
+	case errors.Is(err, storage.ErrLastOwner), errors.Is(err, storage.ErrPlanNeeds), errors.Is(err, storage.ErrHelp):
+		return proof, fmt.Errorf("erase: nothing was erased: %w", err)
 	case err != nil:
 		return proof, exitError{fmt.Errorf("not finished, do it again: %w", err), exitUnfinished}
 	}
 	return proof, nil
 }
 
-// tellFound tells how much is kept of a person, and what becomes of it.
-func tellFound(f storage.Found) string {
+// tellFound tells how much is kept of a person, or of a log-in alone, and what becomes of it.
+func tellFound(f storage.Found, logIn bool) string {
+	if logIn {
+		return "Somebody logs in to the page with this name, and cannot any more then. Name, role and password become unreadable at once; a user stays.\n"
+	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "The box keeps of this person: %d call records, %d revisions of the plan, %d messages and recordings.\n", f.Records, f.Plans, f.Items)
+	fmt.Fprintf(&b, "The box keeps of this person: call records: %d, revisions of the plan: %d, messages and recordings: %d.\n", f.Records, f.Plans, f.Items)
 	if f.InPlan {
 		b.WriteString("It is a user of the plan, who leaves it with extension and passwords; a line that rang this user alone rings all.\n")
 	}
@@ -241,141 +266,4 @@ func tellFound(f storage.Found) string {
 	}
 	b.WriteString("Names and numbers become unreadable at once. The other end of each call stays, with a pseudonym; a later call makes a new entry.\n")
 	return b.String()
-}
-
-// printProofs prints the proofs of all erasures.
-func printProofs(w io.Writer, list []storage.Proof, asJSON bool) error {
-	if asJSON {
-		all := make([]any, len(list))
-		for i, p := range list {
-			all[i] = proofJSON(p)
-		}
-		return printJSON(w, all)
-	}
-	var b strings.Builder
-	for i, p := range list {
-		if i > 0 {
-			b.WriteByte('\n')
-		}
-		b.WriteString(tellProof(p))
-	}
-	if len(list) == 0 {
-		b.WriteString("Nobody was erased yet.\n")
-	}
-	_, err := io.WriteString(w, b.String())
-	return err
-}
-
-// tellProof tells what an erasure did, for a person who keeps it.
-func tellProof(p storage.Proof) string {
-	var b strings.Builder
-	row := func(name, format string, args ...any) {
-		fmt.Fprintf(&b, "%-22s %s\n", name, fmt.Sprintf(format, args...))
-	}
-	row("asked for", "%s", p.At.Format(time.RFC3339))
-	row("was known as", "%s", kindOf(p.Kind))
-	for _, s := range p.Subjects {
-		row("pseudonym", "%s", s)
-	}
-	row("call records", "%d", p.Records)
-	row("revisions of the plan", "%d", p.Plans)
-	row("messages, recordings", "%d", p.Items)
-	if p.NewEpoch != [8]byte{} {
-		row("keys", "sealed under %x before and %x after, in keyring number %d", p.OldEpoch, p.NewEpoch, p.Rewrite)
-	}
-	verified, swept := "not yet: the box goes on by itself, at its next start at the latest", "still in the records, where no key opens them; cleared while the box runs"
-	if p.Verified {
-		verified = "the old key is gone, and the keyring as read again knows nothing of the person"
-	}
-	if p.Swept {
-		swept = "out of the records"
-	}
-	row("verified", "%s", verified)
-	row("sealed remains", "%s", swept)
-	return b.String()
-}
-
-func kindOf(k keyring.Kind) string {
-	switch k {
-	case keyring.User:
-		return "user"
-	case keyring.Outside:
-		return "number"
-	}
-	return "account"
-}
-
-// proofJSON gives a proof in the shape that -json prints.
-func proofJSON(p storage.Proof) any {
-	ids := make([]string, len(p.Subjects))
-	for i, s := range p.Subjects {
-		ids[i] = s.String()
-	}
-	return struct {
-		Subjects []string  `json:"subjects"`
-		Kind     string    `json:"kind"`
-		At       time.Time `json:"at"`
-		Records  int       `json:"records"`
-		Plans    int       `json:"plans"`
-		Items    int       `json:"items"`
-		OldEpoch string    `json:"old_epoch"`
-		NewEpoch string    `json:"new_epoch"`
-		Rewrite  uint64    `json:"rewrite"`
-		Verified bool      `json:"verified"`
-		Swept    bool      `json:"swept"`
-	}{ids, kindOf(p.Kind), p.At, p.Records, p.Plans, p.Items, hex.EncodeToString(p.OldEpoch[:]), hex.EncodeToString(p.NewEpoch[:]), p.Rewrite, p.Verified, p.Swept}
-}
-
-func printJSON(w io.Writer, v any) error {
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	return e.Encode(v)
-}
-
-// askNumber reads a number from a terminal, where it does not show, or as the first line
-// of what is sent in.
-func (w person) askNumber(ctx context.Context) (string, error) {
-	if w.there() {
-		word, err := w.ask(ctx, "Number, which does not show")
-		return string(word), err
-	}
-	return readLine(ctx, w.in)
-}
-
-// maxTyped bounds a line that is typed.
-const maxTyped = 256
-
-// readLine reads one line and nothing of what follows it. A read cannot be interrupted:
-// when ctx ends, it is left alone.
-func readLine(ctx context.Context, r io.Reader) (string, error) {
-	type answer struct {
-		line string
-		err  error
-	}
-	got := make(chan answer, 1)
-	go func() {
-		var line []byte
-		for b := make([]byte, 1); len(line) < maxTyped; {
-			n, err := r.Read(b)
-			if n == 1 && b[0] == '\n' || n == 0 && errors.Is(err, io.EOF) && len(line) > 0 {
-				got <- answer{line: string(line)}
-				return
-			}
-			line = append(line, b[:n]...)
-			if err != nil {
-				got <- answer{err: err}
-				return
-			}
-		}
-		got <- answer{err: errors.New("the line is too long")}
-	}()
-	select {
-	case a := <-got:
-		if errors.Is(a.err, io.EOF) {
-			a.err = errors.New("nothing was typed")
-		}
-		return a.line, a.err
-	case <-ctx.Done():
-		return "", ctx.Err()
-	}
 }

@@ -29,7 +29,7 @@ func (off *office) followPlan(post func(pbx.Event) bool, net *network, log *slog
 
 // setPlan hands a plan to who serves the telephones on the network.
 func (n *network) setPlan(p *plan.Numbering) {
-	if n != nil {
+	if n != nil && n.sip != nil {
 		n.sip.SetPlan(p)
 	}
 }

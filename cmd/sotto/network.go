@@ -56,7 +56,7 @@ func (f *sipFlags) parse(addr, ports string) error {
 // network is what speaks with telephones on the network. It may be nil: the box has none.
 type network struct {
 	flags sipFlags
-	sip   *sipline.Server
+	sip   *sipline.Server // nil: not open; set before the switch has a plan with such telephones
 	rtp   atomic.Pointer[rtpport.Ports]
 	post  atomic.Pointer[func(pbx.Event) bool]
 	stop  func()
@@ -68,12 +68,15 @@ func openNetwork(f sipFlags, off *office, log *slog.Logger) *network {
 	switch {
 	case !f.addr.IsValid():
 		return nil
+	case off.locked != nil: // opened with the store
+		log.Warn("telephones on the network cannot register yet: their secrets are in the store")
+		return &network{flags: f}
 	case off.store == nil:
 		log.Error("telephones on the network cannot register: their secrets are in the store, which cannot be opened")
 		return nil
 	}
-	n, err := listen(f, off, log)
-	if err != nil {
+	n := &network{flags: f}
+	if err := n.open(off, log); err != nil {
 		log.Error("telephones on the network cannot register", "why", err)
 		return nil
 	}
@@ -87,22 +90,23 @@ const reserved = 8
 // thousand.
 const sipBuffer = 2 << 20
 
-func listen(f sipFlags, off *office, log *slog.Logger) (*network, error) {
+// open opens the sockets, once there is a store.
+func (n *network) open(off *office, log *slog.Logger) error {
+	f := &n.flags
 	udp, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(f.addr))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	udp.SetReadBuffer(sipBuffer) // as much of it as the system allows
 	tcp, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(f.addr))
 	if err != nil {
 		udp.Close()
-		return nil, err
+		return err
 	}
 	limits := edge.DefaultConfig
 	if f.unlimited {
 		limits = edge.Config{Source: 1e6, SourceBurst: 1e6, Strangers: 1e6, StrangersBurst: 1e6, Known: 1e6, KnownBurst: 1e6}
 	}
-	n := &network{flags: f}
 	var dialer net.Dialer
 	calls := max(min((int(f.to)+1)/2-(int(f.from)+1)/2, media.MaxStreams)-reserved, 1)
 	n.sip = sipline.New(sipline.Config{UDP: udp, TCP: tcp, MaxCalls: calls, Unlimited: f.unlimited, Sound: n, Secrets: off.store, Bindings: off.store, Post: n.tell, Limits: limits, Log: log,
@@ -123,7 +127,7 @@ func listen(f sipFlags, off *office, log *slog.Logger) (*network, error) {
 			p.Close()
 		}
 	}
-	return n, nil
+	return nil
 }
 
 var errStarting = errors.New("the box is still starting")
@@ -148,6 +152,9 @@ func (n *network) join(engine *media.Engine, post func(pbx.Event) bool, log *slo
 		return
 	}
 	n.post.Store(&post)
+	if n.sip == nil {
+		return
+	}
 	p, err := rtpport.New(rtpport.Config{From: n.flags.from, To: n.flags.to, Engine: engine, Log: log})
 	if err != nil { // the flags were checked
 		log.Error("telephones on the network have no sound", "why", err)
@@ -158,11 +165,34 @@ func (n *network) join(engine *media.Engine, post func(pbx.Event) bool, log *slo
 
 // phones gives the switch's side of it.
 func (n *network) phones() pbx.Phones {
-	if n == nil {
+	switch {
+	case n == nil:
 		return nil
+	case n.sip == nil:
+		return n
 	}
 	return n.sip
 }
+
+// Ring implements [pbx.Phones] for a network that is opened later, or could not be opened
+// then.
+func (n *network) Ring(i pbx.Invite) pbx.Remote {
+	if n.sip == nil {
+		r := &away{}
+		n.tell(pbx.Event{Phone: &pbx.PhoneEvent{Leg: r, Kind: pbx.PhoneRefuses, Cause: pbx.OutOfOrder}})
+		return r
+	}
+	return n.sip.Ring(i)
+}
+
+// away is a telephone that cannot be reached.
+type away struct{ _ byte } // two are never the same
+
+func (*away) Ring()                 {}
+func (*away) Answer(media.Port)     {}
+func (*away) Release(pbx.Cause)     {}
+func (*away) Port() media.Port      { return pbx.NoPort }
+func (*away) Quality() *pbx.Quality { return nil }
 
 // publish hands a patch to those who carry sound.
 func (n *network) publish(engine *media.Engine) func(*media.Patch) {

@@ -59,6 +59,45 @@ func servePage(addr netip.AddrPort, words ui.Root, brd *sim.Board, off *office, 
 	if err != nil {
 		return nil, err
 	}
+	cfg := ui.Config{Store: off.store, Snapshot: sw.Snapshot, Ports: brd.Ports(), Measure: brd.Test, Hosts: hosts, Root: words, Version: version(), Log: log}
+	if n != nil && n.sip != nil {
+		cfg.Network = n.sip
+	}
+	handsets := simPages(brd, off, log)
+	cfg.Sim = handsets
+	p, err := runPage(addr, blob, ui.New(cfg), out, log)
+	if err != nil {
+		handsets.Close()
+		return nil, err
+	}
+	stop := p.stop
+	p.stop = func() { stop(); handsets.Close() }
+	return p, nil
+}
+
+// openLocked serves a page on which the passphrase that opens the data is given, with a
+// certificate that is forgotten with it: the box's own is in the store. Data that is not
+// opened by typing has the admin page as it is without a store.
+func openLocked(o options, brd *sim.Board, off *office, sw *pbx.Switch, out io.Writer, log *slog.Logger) *page {
+	if !o.page.IsValid() || !off.locked.byPassphrase() {
+		return openPage(o, brd, off, nil, sw, out, log)
+	}
+	hosts := pageHosts(o.page)
+	blob, err := pageIdentity(nil, append(hosts, o.page.Addr().String()))
+	var p *page
+	if err == nil {
+		p, err = runPage(o.page, blob, ui.NewLocked(ui.Lock{Unlock: off.locked.unlock, Hosts: hosts, Log: log}), out, log)
+	}
+	if err != nil {
+		log.Error("there is no page to give the passphrase on", "why", err)
+		return nil
+	}
+	fmt.Fprintln(out, "locked: telephones work; the page takes the passphrase")
+	return p
+}
+
+// runPage serves s at addr with the identity blob, and prints where that is.
+func runPage(addr netip.AddrPort, blob []byte, s *ui.Server, out io.Writer, log *slog.Logger) (*page, error) {
 	id, err := ui.ReadIdentity(blob)
 	if err != nil {
 		return nil, err
@@ -67,13 +106,6 @@ func servePage(addr netip.AddrPort, words ui.Root, brd *sim.Board, off *office, 
 	if err != nil {
 		return nil, err
 	}
-	cfg := ui.Config{Store: off.store, Snapshot: sw.Snapshot, Ports: brd.Ports(), Measure: brd.Test, Hosts: hosts, Root: words, Version: version(), Log: log}
-	if n != nil {
-		cfg.Network = n.sip
-	}
-	handsets := simPages(brd, off, log)
-	cfg.Sim = handsets
-	s := ui.New(cfg)
 	ctx, cancel := context.WithCancel(context.Background())
 	var done sync.WaitGroup
 	done.Go(func() {
@@ -87,11 +119,10 @@ func servePage(addr netip.AddrPort, words ui.Root, brd *sim.Board, off *office, 
 	}
 	fmt.Fprintln(out, "page: "+where+s.SetupPath())
 	fmt.Fprintln(out, "page: certificate SHA-256 "+ui.Fingerprint(id))
-	return &page{stop: sync.OnceFunc(func() {
+	return &page{stop: func() {
 		cancel()
 		done.Wait()
-		handsets.Close()
-	})}, nil
+	}}, nil
 }
 
 // rootWords tells of the root that -root names. It opens nothing.

@@ -25,7 +25,7 @@ const (
 	passphraseFileUsage = "`file` or pipe that holds the passphrase in its first line, in place of typing it at the terminal"
 
 	tries    = 3               // of a passphrase
-	typeWait = 2 * time.Minute // for it; telephones wait as long
+	typeWait = 2 * time.Minute // for it, where nothing else goes on
 	fileWait = 10 * time.Second
 )
 
@@ -99,16 +99,18 @@ func (r rootFlag) unlock(ctx context.Context, p *root.Passphrase, who person) er
 			err = p.Unlock(word)
 		}
 		if errors.Is(err, root.ErrPassphrase) {
-			return errors.New("the passphrase in the file that -passphrase-file names is wrong: put the right one in")
+			return errWrongFile
 		}
 		return err
 	}
 	if !who.there() {
 		return fmt.Errorf("%w: start Sotto at a terminal and type it, or name a file that holds it with -passphrase-file", root.ErrLocked)
 	}
-	fmt.Fprintln(who.out, "The passphrase opens the data. Without it telephones work, too, in two minutes, but nothing is recorded.")
-	return who.unlock(ctx, p)
+	fmt.Fprintln(who.out, "The passphrase opens the data.")
+	return who.unlock(ctx, typeWait, p.Unlock)
 }
+
+var errWrongFile = errors.New("the passphrase in the file that -passphrase-file names is wrong: put the right one in")
 
 // choose makes p with a passphrase from the file or, typed twice, from the terminal.
 func (r rootFlag) choose(ctx context.Context, p *root.Passphrase, who person) error {
@@ -132,30 +134,36 @@ func (w person) there() bool {
 	return ok && root.Terminal(f)
 }
 
-// ask gives what is typed, without showing it. A line that is too long for a passphrase is
-// an empty one.
+// ask gives what is typed, without showing it.
 func (w person) ask(ctx context.Context, prompt string) ([]byte, error) {
-	word, err := root.ReadTyped(ctx, w.in.(*os.File), w.out, prompt+": ", typeWait)
+	return w.askFor(ctx, prompt, typeWait)
+}
+
+// askFor waits for so long. A line that is too long for a passphrase is an empty one.
+func (w person) askFor(ctx context.Context, prompt string, wait time.Duration) ([]byte, error) {
+	word, err := root.ReadTyped(ctx, w.in.(*os.File), w.out, prompt+": ", wait)
 	if errors.Is(err, root.ErrLength) {
 		return nil, nil
 	}
 	return word, err
 }
 
-// unlock asks for the passphrase of p until it is right, three times at most.
-func (w person) unlock(ctx context.Context, p *root.Passphrase) error {
+// unlock asks for the passphrase until open takes it, three times at most.
+func (w person) unlock(ctx context.Context, wait time.Duration, open func([]byte) error) error {
 	for range tries {
-		word, err := w.ask(ctx, "Passphrase")
+		word, err := w.askFor(ctx, "Passphrase", wait)
 		if err != nil {
 			return err
 		}
-		if err = p.Unlock(word); !errors.Is(err, root.ErrPassphrase) {
+		if err = open(word); !errors.Is(err, root.ErrPassphrase) {
 			return err
 		}
 		fmt.Fprintln(w.out, err)
 	}
-	return errors.New("the passphrase was wrong three times: start Sotto again to type it")
+	return errThrice
 }
+
+var errThrice = errors.New("the passphrase was wrong three times: start Sotto again to type it")
 
 // choose asks for a new passphrase, twice, and gives it to take.
 func (w person) choose(ctx context.Context, take func([]byte) error) error {
@@ -221,7 +229,7 @@ func changePassphrase(ctx context.Context, args []string, stdin io.Reader, stdou
 		return errors.New("passphrase: this is for a person at a terminal")
 	}
 	fmt.Fprintln(stdout, "First the passphrase as it is now.")
-	if err := who.unlock(ctx, p); err != nil {
+	if err := who.unlock(ctx, typeWait, p.Unlock); err != nil {
 		return err
 	}
 	if err := who.choose(ctx, p.Change); err != nil {

@@ -1,22 +1,18 @@
 package main
 
 import (
-	"bufio"
 	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"testing/synctest"
 
 	"sotto/storage/keyring"
 	"sotto/storage/root"
-	"sotto/storage/root/pty"
 	"sotto/storage/root/swtpm"
 )
 
@@ -200,136 +196,6 @@ func TestKeyringWithoutARoot(t *testing.T) {
 	})
 	if _, err := os.Stat(filepath.Join(top, "p")); err == nil {
 		t.Error("a passphrase file was made")
-	}
-}
-
-// sitting is somebody at a terminal at which the box runs as a process.
-type sitting struct {
-	t        *testing.T
-	cmd      *exec.Cmd
-	keyboard io.Writer
-	terminal *os.File
-	screen   *bufio.Reader
-	seen     strings.Builder
-}
-
-// sit starts the box, or a sub-command, with these arguments.
-func sit(t *testing.T, args ...string) *sitting {
-	t.Helper()
-	keyboard, terminal := pty.Open(t)
-	cmd := process(t)
-	cmd.Args = append(cmd.Args[:1], args...)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = terminal, terminal, terminal
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	return &sitting{t: t, cmd: cmd, keyboard: keyboard, terminal: terminal, screen: bufio.NewReader(keyboard)}
-}
-
-// sees waits until the screen shows text, and types an answer.
-func (s *sitting) sees(text, answer string) {
-	s.t.Helper()
-	from := s.seen.Len()
-	for !strings.Contains(s.seen.String()[from:], text) {
-		b, err := s.screen.ReadByte()
-		if err != nil {
-			s.t.Fatalf("it never said %q but\n%s", text, s.seen.String())
-		}
-		s.seen.WriteByte(b)
-	}
-	io.WriteString(s.keyboard, answer)
-}
-
-// ends wants the process to end well, and gives what the screen has shown. What was typed
-// blind is not on it.
-func (s *sitting) ends() string {
-	s.t.Helper()
-	go io.Copy(io.Discard, s.screen) // ends with the terminal
-	if err := s.cmd.Wait(); err != nil {
-		s.t.Errorf("%v\n%s", err, s.seen.String())
-	}
-	if !pty.Shows(s.t, s.terminal) {
-		s.t.Error("the terminal stays blind")
-	}
-	if strings.Contains(s.seen.String(), "horse") {
-		s.t.Errorf("the screen shows a passphrase:\n%s", s.seen.String())
-	}
-	return s.seen.String()
-}
-
-// TestAtTheTerminal goes through the life of a passphrase as a person does it: chosen at the
-// first start, mistyped, forgotten, changed.
-func TestAtTheTerminal(t *testing.T) {
-	top := t.TempDir()
-	args := []string{"-root", "passphrase:" + filepath.Join(top, "p"), "-data", filepath.Join(top, "data"), "-sip", "off", "-page", "off"}
-	phone := func(s *sitting) {
-		t.Helper()
-		s.sees("ready", "101 lifts ; 101 hears dial\n")
-		s.sees("101 hears dial\r", "101 hangs up ; quit\n") // the echo first
-		s.sees("101 hears dial\r", "")
-	}
-
-	s := sit(t, args...)
-	s.sees("New passphrase: ", "too short\n")
-	s.sees("12 to 256 characters", "")
-	s.sees("New passphrase: ", aPassphrase+"\n")
-	s.sees("The same again: ", another+"\n")
-	s.sees("not the same", "")
-	s.sees("New passphrase: ", aPassphrase+"\n")
-	s.sees("The same again: ", aPassphrase+"\n")
-	phone(s)
-	if all := s.ends(); strings.Contains(all, lifeline) {
-		t.Error(all)
-	}
-
-	s = sit(t, args...)
-	s.sees("Passphrase: ", another+"\n")
-	s.sees("the passphrase is wrong: type it again", "")
-	s.sees("Passphrase: ", aPassphrase+"\n101 lifts\n") // words typed ahead are not lost
-	s.sees("ready", "101 hears dial\n")
-	s.sees("101 hears dial\r\n101 hears dial", "101 hangs up ; quit\n")
-	if all := s.ends(); strings.Contains(all, lifeline) {
-		t.Error(all)
-	}
-
-	s = sit(t, args...)
-	for range 3 {
-		s.sees("Passphrase: ", another+"\n")
-	}
-	s.sees(lifeline, "")
-	phone(s)
-	if all := s.ends(); !strings.Contains(all, "wrong three times") {
-		t.Error(all)
-	}
-
-	s = sit(t, args...)
-	s.sees("Passphrase: ", "\x04") // control D: he does not know it
-	s.sees(lifeline, "")
-	phone(s)
-	s.ends()
-
-	s = sit(t, args...)
-	s.sees("Passphrase: ", "")
-	s.cmd.Process.Signal(syscall.SIGINT)
-	if all := s.ends(); strings.Contains(all, "ready") {
-		t.Error(all)
-	}
-
-	change := append([]string{"passphrase"}, args[:4]...)
-	s = sit(t, change...)
-	s.sees("Passphrase: ", aPassphrase+"\n")
-	s.sees("New passphrase: ", another+"\n")
-	s.sees("The same again: ", another+"\n")
-	s.sees("is changed", "")
-	s.ends()
-
-	s = sit(t, args...)
-	s.sees("Passphrase: ", aPassphrase+"\n")
-	s.sees("is wrong", "")
-	s.sees("Passphrase: ", another+"\n")
-	phone(s)
-	if all := s.ends(); strings.Contains(all, lifeline) {
-		t.Error(all)
 	}
 }
 

@@ -9,18 +9,9 @@ import (
 	"io"
 	"log/slog"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"runtime/debug"
 	"strings"
-	"sync"
-	"sync/atomic"
-	"time"
-
-	"sotto/board/sim"
-	"sotto/pbx"
-	"sotto/pbx/media"
-	"sotto/storage"
 )
 
 //go:embed demo.json
@@ -175,112 +166,4 @@ func start(ctx context.Context, o options, stdin io.Reader, stdout io.Writer, lo
 		defer net.close()
 	}
 	return serve(ctx, brd, o, off, net, secrets, stdin, stdout, log)
-}
-
-// serve runs the box until ctx ends or, in the simulator, the words do. It closes brd.
-func serve(ctx context.Context, brd *sim.Board, o options, off *office, net *network, secrets *os.File, stdin io.Reader, stdout io.Writer, log *slog.Logger) error {
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	out := newPrinter(stdout)
-	brd.Room.Follow(func(e sim.Event) { printEvent(out, e) })
-	journal, endJournal := openJournal(off.store, brd.Room, log)
-
-	engine := media.New(brd, len(brd.Ports()))
-	if net != nil {
-		fmt.Fprintln(out, "SIP telephones register at "+o.sip.server())
-		if err := net.makeSecrets(ctx, off, out, secrets); err != nil {
-			log.Error("no secrets for SIP telephones", "why", err)
-		}
-	}
-	sw := pbx.New(pbx.Config{Ports: brd.Ports(), Events: brd.Events(), Signal: brd.Signal, Digits: engine.Digits(), Heard: engine.Heard(), Publish: net.publish(engine),
-		Phones: net.phones(), Journal: journal, Log: log}, off.numbers)
-	net.join(engine, sw.Post, log)
-	off.followPlan(sw.Post, net, log)
-	broken := make(chan error, 2) // a loop without which there are no calls
-	var calls, voice sync.WaitGroup
-	hear, deaf := context.WithCancel(context.Background())
-	defer deaf()
-	voice.Go(func() { broken <- loop(hear, "media loop", engine.Run, log) })
-	calls.Go(func() { broken <- loop(ctx, "switch loop", sw.Run, log) })
-	fmt.Fprintln(out, "ready: "+describe(brd.Ports()))
-	web := openPage(o, brd, off, net, sw, out, log)
-
-	var failed atomic.Int64
-	words := make(chan error, 1)
-	go func() { words <- talk(ctx, brd, stdin, out, &failed) }() // ends with its input; a read cannot be interrupted
-	var err error
-	select {
-	case <-ctx.Done():
-	case err = <-broken:
-	case err = <-words:
-		if errors.Is(err, sim.ErrQuit) || ctx.Err() != nil {
-			err = nil
-		}
-	}
-	// The switch first: it records the calls under way. The board's end would end it
-	// without that.
-	stop()
-	calls.Wait()
-	web.close()
-	net.close()
-	closeErr := brd.Close()
-	deaf()
-	voice.Wait()
-	endJournal()
-	if n := out.flush(); n > 0 {
-		log.Warn("lines of what happened were lost: nobody took them", "count", n)
-	}
-	switch n := failed.Load(); {
-	case err != nil:
-		return err
-	case n > 0:
-		return fmt.Errorf("%d statements did not come true", n)
-	}
-	return closeErr
-}
-
-// loop runs one of the loops that make calls, and gives why it ended before ctx did.
-// One that panics ends the box, too, but in order: lines inert, records kept.
-func loop(ctx context.Context, name string, run func(context.Context) error, log *slog.Logger) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			log.Error(name+" broke", "why", fmt.Sprint(r), "stack", string(debug.Stack()))
-			err = fmt.Errorf("the %s broke: the log says where", name)
-		}
-	}()
-	err = run(ctx)
-	if err == nil && ctx.Err() == nil {
-		err = errors.New("it ended by itself")
-	}
-	if err != nil {
-		return fmt.Errorf("%s: %w", name, err)
-	}
-	return nil
-}
-
-// openJournal gives where records go, and what to do at the end, when no more come.
-// store may be nil.
-func openJournal(store *storage.Store, room *sim.Room, log *slog.Logger) (pbx.Journal, func()) {
-	if store == nil {
-		j := &noJournal{log: log}
-		return j, j.tell
-	}
-	ctx, stop := context.WithCancel(context.Background())
-	var records sync.WaitGroup
-	records.Go(func() {
-		if err := store.Run(ctx); err != nil {
-			log.Error("the store stopped", "why", err)
-		}
-	})
-	told, _ := store.Follow()
-	records.Go(func() { tellRecords(ctx, store, told, room, log) })
-	return store, func() {
-		limit, done := context.WithTimeout(context.Background(), 5*time.Second)
-		defer done()
-		if err := store.Sync(limit); err != nil {
-			log.Error("call records are not stored yet", "why", err)
-		}
-		stop()
-		records.Wait()
-	}
 }

@@ -9,7 +9,6 @@ import (
 	"os"
 
 	"sotto/board"
-	"sotto/pbx"
 	"sotto/pbx/plan"
 	"sotto/storage"
 )
@@ -18,38 +17,45 @@ import (
 type office struct {
 	numbers *plan.Numbering
 	store   *storage.Store // nil: the box runs from the lifeline
+	locked  *locked        // the data may open later; nil: it is open, or cannot be opened
 	first   bool           // the plan is not in the store yet
 }
 
 // openOffice opens the data folder and gives the plan. Without a store, because its keys
 // or its database cannot be read or its folder not be written, telephones work from the
-// lifeline, and the fault is in the log. At the first start the plan is that of -plan or
-// the demo; it is read before anything is made, so that a wrong one leaves nothing behind.
+// lifeline at once, and the fault is in the log; what only lacks its key may be opened
+// later. Without a lifeline there is nothing to run from, so a passphrase is waited for.
+// At the first start the plan is that of -plan or the demo; it is read before anything is
+// made, so that a wrong one leaves nothing behind.
 func openOffice(ctx context.Context, o options, who person, log *slog.Logger) (*office, error) {
+	reduced, noLifeline := storage.ReadLifeline(o.data)
 	var first *plan.Numbering
 	if !storage.Made(o.data) {
-		if p, err := storage.ReadLifeline(o.data); err == nil {
-			return fromLifeline(p, errors.New("the database is missing: put back a backup"), log)
+		if noLifeline == nil {
+			return fromLifeline(reduced, errNoDatabase, log)
 		}
 		var err error
 		if first, err = firstPlan(o.plan); err != nil {
 			return nil, err
 		}
 	}
+	if noLifeline == nil {
+		who = person{} // telephones wait for nobody
+	}
 	var store *storage.Store
 	root, err := openRoot(ctx, o, who)
 	if err == nil {
 		store, err = storage.Open(o.data, root, log)
 	}
-	if errors.Is(err, storage.ErrLocked) || err != nil && ctx.Err() != nil {
+	if errors.Is(err, storage.ErrLocked) || err != nil && (ctx.Err() != nil || noLifeline != nil) {
 		return nil, err
 	}
 	if err != nil {
-		p, lifeErr := storage.ReadLifeline(o.data)
-		if lifeErr != nil {
-			return nil, err
+		off, lifeErr := fromLifeline(reduced, err, log)
+		if lifeErr == nil && mayOpenLater(err) {
+			off.locked, lifeErr = newLocked(o, err, log)
 		}
-		return fromLifeline(p, err, log)
+		return off, lifeErr
 	}
 	p, rev := store.CurrentPlan()
 	if rev > 0 {
@@ -71,6 +77,8 @@ func openOffice(ctx context.Context, o options, who person, log *slog.Logger) (*
 	}
 	return &office{numbers: first, store: store, first: true}, nil
 }
+
+var errNoDatabase = errors.New("the database is missing: put back a backup")
 
 func fromLifeline(p plan.Plan, why error, log *slog.Logger) (*office, error) {
 	numbers, err := plan.Compile(p)
@@ -97,6 +105,9 @@ func (off *office) keepPlan(ctx context.Context) (err error) {
 
 // close closes the store and tells of records that are lost.
 func (off *office) close(log *slog.Logger) {
+	if off.locked != nil {
+		off.locked.close()
+	}
 	if off.store == nil {
 		return
 	}
@@ -154,26 +165,5 @@ func checkPorts(n *plan.Numbering, ports []board.PortInfo, log *slog.Logger) {
 	}
 	for i, l := range n.Plan.Lines {
 		miss(l.Port, board.ExchangeLine, "lines[%d].port", i)
-	}
-}
-
-// noJournal takes records when there is no store, and counts them. The log is told each
-// time that they are twice as many.
-type noJournal struct {
-	log         *slog.Logger
-	count, told uint64 // of the switch loop; others once it has ended
-}
-
-func (j *noJournal) Append(pbx.Record) {
-	j.count++
-	if j.count&(j.count-1) == 0 {
-		j.tell()
-	}
-}
-
-func (j *noJournal) tell() {
-	if j.count > j.told {
-		j.told = j.count
-		j.log.Error("calls were not recorded: there is no store", "count", j.count)
 	}
 }

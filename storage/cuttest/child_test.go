@@ -32,7 +32,7 @@ func TestMain(m *testing.M) {
 		os.Exit(m.Run())
 	}
 	c := &child{out: os.Stdout, top: os.Getenv(childEnv + "_TOP"), rnd: rand.New(rand.NewPCG(seed, 5)), in: bufio.NewScanner(os.Stdin)}
-	work := map[string]func() error{"office": c.office, "first": c.first, "erase": c.erase, "faults": c.faults, "stall": c.stall, "again": c.again, "prepare": c.prepare, "hold": c.hold}[name]
+	work := map[string]func() error{"office": c.office, "first": c.first, "erase": c.erase, "faults": c.faults, "stall": c.stall, "again": c.again, "prepare": c.prepare, "hold": c.hold, "record": c.record}[name]
 	if err := work(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -48,6 +48,10 @@ func TestMain(m *testing.M) {
 //	secret? N, secret N
 //	erase? P N, erase P N   P is to be erased from all up to record N, and is
 //	failed P            the erasure was answered with an error
+//	audio? ID N P       N bytes about P are to be recorded, and there is an empty file
+//	wrote ID N          so many have been taken
+//	audio ID            all have, and it was closed
+//	drop? ID, drop ID
 //	ready, tried, done  it waits for a line from the test
 type child struct {
 	out  io.Writer
@@ -196,29 +200,52 @@ func (c *child) audio(k int) error {
 	if err != nil {
 		return err
 	}
-	item, n := w.Item(), c.rnd.IntN(30000)
-	id := hex.EncodeToString(item[:])
-	c.say("audio?", id, n, personOf(about))
-	for b := audioOf(item, n); len(b) > 0; {
-		part := b[:min(len(b), 1+c.rnd.IntN(9000))]
-		if _, err := w.Write(part); err != nil {
-			return err
-		}
-		b = b[len(part):]
-	}
-	if err := w.Close(); err != nil {
+	if err := c.take(w, c.rnd.IntN(30000), about); err != nil || c.rnd.IntN(3) > 0 {
 		return err
 	}
-	c.say("audio", id)
-	if c.rnd.IntN(3) > 0 {
-		return nil
-	}
+	item := w.Item()
+	id := hex.EncodeToString(item[:])
 	c.say("drop?", id)
 	if err := c.s.DropAudio(item); err != nil {
 		return err
 	}
 	c.say("drop", id)
 	return nil
+}
+
+// take records n bytes, as a call gives them: 20 ms at a time, or some of those at once.
+func (c *child) take(w *storage.AudioWriter, n int, about pbx.Party) error {
+	const frame = 160
+	item := w.Item()
+	id := hex.EncodeToString(item[:])
+	c.say("audio?", id, n, personOf(about))
+	b := audioOf(item, n)
+	for at := 0; at < n; {
+		m, err := w.Write(b[at:min(n, at+frame*(1+c.rnd.IntN(10)))])
+		if err != nil {
+			return err
+		}
+		at += m
+		c.say("wrote", id, at)
+	}
+	if err := w.Close(); err != nil {
+		return err
+	}
+	c.say("audio", id)
+	return nil
+}
+
+// record makes one recording of six seconds and ends, or is cut.
+func (c *child) record() error {
+	if err := c.open(); err != nil {
+		return err
+	}
+	about := pbx.Party{User: anna, Ext: "201"}
+	w, err := c.s.NewAudio(about)
+	if err != nil {
+		return err
+	}
+	return errors.Join(c.take(w, 48000, about), c.stop())
 }
 
 // first is a first start up to the first record.

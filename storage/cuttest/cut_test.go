@@ -149,11 +149,11 @@ func TestPowerCuts(t *testing.T) {
 		cuts, outcomesOfCut, time.Since(began).Milliseconds()/int64(cuts), acked, records, erased)
 }
 
-// every cuts one workload after each of its changes in turn, each time from the medium as
-// it is now, and gives how many changes it has.
-func (r *rig) every(work string) (n int) {
+// every cuts one workload after each of its changes in turn, or after some in steps, each time
+// from the medium as it is now, and gives how many changes it has.
+func (r *rig) every(work string, step int) (n int) {
 	disk, truth := r.disk, r.truth
-	for n = 0; ; n++ {
+	for n = 0; ; n += step {
 		r.disk, r.truth = disk.Survivor(r.rnd), truth.clone()
 		cut := r.run(work, n, nil)
 		if err := r.survive(5); err != nil {
@@ -172,11 +172,24 @@ func TestCutAtEveryStep(t *testing.T) {
 		t.Skip("long")
 	}
 	r := newRig(t, 1)
-	n := r.every("first")
+	n := r.every("first", 1)
 	t.Logf("first start: %d changes", n)
 	r.run("prepare", -1, nil)
-	n = r.every("erase")
+	n = r.every("erase", 1)
 	t.Logf("erasure: %d changes", n)
+}
+
+// TestCutRecording cuts after each change that a recording makes: all but its last one and a
+// half seconds are there.
+func TestCutRecording(t *testing.T) {
+	r := newRig(t, 1)
+	r.run("first", -1, nil)
+	step := 1
+	if testing.Short() {
+		step = 4
+	}
+	n := r.every("record", step)
+	t.Logf("recording: %d changes", n)
 }
 
 // TestNewFolder cuts after a first start that had to make the data folder: it may not
@@ -189,19 +202,4 @@ func TestNewFolder(t *testing.T) {
 	if err := r.survive(8); err != nil {
 		t.Error(err)
 	}
-}
-
-// TestIgnoredSyncIsSeen is the control: on a medium that lies about syncs the rig must find
-// that something acknowledged is lost.
-func TestIgnoredSyncIsSeen(t *testing.T) {
-	for cut := range 10 {
-		r := newRig(t, uint64(cut))
-		r.disk.IgnoreSyncs()
-		r.run("office", 200, nil)
-		if err := r.survive(outcomesOfCut); err != nil {
-			t.Logf("seen at cut %d: %s", cut+1, strings.ReplaceAll(err.Error(), r.t.TempDir(), ""))
-			return
-		}
-	}
-	t.Error("ten cuts on a medium that ignores syncs lost nothing: the rig sees nothing")
 }

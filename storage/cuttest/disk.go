@@ -53,8 +53,8 @@ type Disk struct {
 	onCut    func()
 	off      bool // was cut: nothing works any more
 
-	fault       func(Op) syscall.Errno
-	ignoreSyncs bool
+	fault   func(Op) syscall.Errno
+	ignored func(Op) bool // syncs that do nothing
 }
 
 // change is one change of names: from goes away, to comes. It is atomic.
@@ -79,11 +79,12 @@ func (d *Disk) SetFault(f func(Op) syscall.Errno) {
 	d.fault = f
 }
 
-// IgnoreSyncs makes a medium that lies: each sync is well and does nothing.
-func (d *Disk) IgnoreSyncs() {
+// IgnoreSyncs makes a medium that lies: each sync that which says is well and does nothing.
+// A file is named as at its newest name, the top folder not at all.
+func (d *Disk) IgnoreSyncs(which func(Op) bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.ignoreSyncs = true
+	d.ignored = which
 }
 
 // CutAfter cuts the power after n more changes, with 0 at once. From then on every
@@ -195,7 +196,7 @@ func (d *Disk) size(ino uint64) int64 {
 // sync makes a file's bytes and size durable.
 func (d *Disk) sync(ino uint64) syscall.Errno {
 	return d.do(Op{Kind: Sync}, ino, func(n *inode) syscall.Errno {
-		if !d.ignoreSyncs {
+		if d.ignored == nil || !d.ignored(Op{Kind: Sync, Name: n.label}) {
 			n.dirty, n.sizes = nil, nil
 		}
 		return 0
@@ -204,8 +205,8 @@ func (d *Disk) sync(ino uint64) syscall.Errno {
 
 // syncDir makes the names of a folder durable.
 func (d *Disk) syncDir(ino uint64) syscall.Errno {
-	return d.do(Op{Kind: SyncDir}, ino, func(*inode) syscall.Errno {
-		if d.ignoreSyncs {
+	return d.do(Op{Kind: SyncDir}, ino, func(n *inode) syscall.Errno {
+		if d.ignored != nil && d.ignored(Op{Kind: SyncDir, Name: n.label}) {
 			return 0
 		}
 		d.changes = slices.DeleteFunc(d.changes, func(c change) bool {

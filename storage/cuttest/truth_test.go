@@ -4,12 +4,16 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"math"
 	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
+	"time"
+
+	"go.etcd.io/bbolt"
 
 	"sotto/pbx"
 	"sotto/pbx/number"
@@ -33,18 +37,23 @@ type truth struct {
 
 	audio map[string]*audio
 
-	cuts  int // settled
-	acked int // acknowledgements heard, for the figures
+	lied  bool // the medium did, and pages may be missing where bbolt believes them
+	cuts  int  // settled
+	acked int  // acknowledgements heard, for the figures
 }
 
-// audio is one message or recording: of n bytes, whole or cut off anywhere; gone surely or
-// maybe.
+// audio is one message or recording: of n bytes, whole or cut off after those that are sure;
+// gone surely or maybe.
 type audio struct {
 	n      int
+	sure   int // from the start on
 	whole  bool
 	person string
 	gone   span
 }
+
+// atCut is what a power cut may cost of a recording that is under way: 1.5 s, in bytes.
+const atCut = 12000
 
 func newTruth() *truth {
 	return &truth{erased: map[string]span{}, failed: map[string]bool{}, audio: map[string]*audio{}}
@@ -71,8 +80,12 @@ func (tr *truth) hear(line string) error {
 		fmt.Sscan(rest, &n)
 	}
 	e := tr.erased[name]
-	if a := tr.audio[strings.TrimSpace(rest)]; a != nil {
+	id, _, _ := strings.Cut(rest, " ")
+	if a := tr.audio[id]; a != nil {
 		switch word {
+		case "wrote":
+			fmt.Sscan(rest, &id, &n)
+			a.sure = max(a.sure, n-atCut)
 		case "audio":
 			a.whole = true
 		case "drop?":
@@ -86,7 +99,6 @@ func (tr *truth) hear(line string) error {
 	switch word {
 	case "audio?":
 		a := &audio{}
-		var id string
 		fmt.Sscan(rest, &id, &a.n, &a.person)
 		tr.audio[id] = a
 		return nil
@@ -136,6 +148,7 @@ type found struct {
 	records, plan, secret int
 	erased                map[string]int // whose erasure was under way: the newest record that says erased
 	noAudio               []string
+	audio                 map[string]int // how much of a recording that was cut off
 	proofs                int
 	shown                 map[string]int // how many records show a person
 }
@@ -143,42 +156,84 @@ type found struct {
 // look opens the store in the folder top, compares it with the truth and closes it. An
 // error says what is wrong.
 func (tr *truth) look(t *testing.T, top string) (found, error) {
-	f := found{erased: map[string]int{}, shown: map[string]int{}}
+	f := found{erased: map[string]int{}, shown: map[string]int{}, audio: map[string]int{}}
+	err := tr.lookInside(t, top, &f)
+	if err == nil && !tr.lied {
+		err = checkPages(filepath.Join(top, "data", "sotto.db"))
+	}
+	return f, err
+}
+
+func (tr *truth) lookInside(t *testing.T, top string, f *found) error {
+	if err := tr.lookAtLifeline(filepath.Join(top, "data")); err != nil {
+		return err
+	}
 	s, err := storage.Open(filepath.Join(top, "data"), rootAt(top), quiet())
 	if err != nil {
-		return f, err
+		return err
 	}
 	defer s.Close()
-	if err := tr.lookAtRecords(t, s, &f); err != nil {
-		return f, err
+	if err := tr.lookAtRecords(t, s, f); err != nil {
+		return err
 	}
-	if err := cmp.Or(tr.lookAtAudio(s, &f), tr.lookAtErasures(t, s, &f)); err != nil {
-		return f, err
+	if err := cmp.Or(tr.lookAtAudio(s, f), tr.lookAtErasures(t, s, f)); err != nil {
+		return err
 	}
 	p, _ := s.CurrentPlan()
 	f.plan = planNumber(&p)
 	if !tr.plan.has(f.plan) {
-		return f, fmt.Errorf("plan %d, want %d to %d", f.plan, tr.plan.sure, tr.plan.maybe)
+		return fmt.Errorf("plan %d, want %d to %d", f.plan, tr.plan.sure, tr.plan.maybe)
 	}
 	if f.plan > 0 {
 		g := tr.erased[string(guest(f.plan))]
 		gone := len(p.Users) == 1
 		if !reflect.DeepEqual(p, planOf(f.plan, gone)) || gone && g == (span{}) && !tr.touched(guest(f.plan)) {
-			return f, fmt.Errorf("plan %d is another one", f.plan)
+			return fmt.Errorf("plan %d is another one", f.plan)
 		}
 		if l, err := storage.ReadLifeline(filepath.Join(top, "data")); err != nil || len(l.Users) != len(p.Users) {
-			return f, fmt.Errorf("lifeline: %w", cmp.Or(err, errors.New("of another plan")))
+			return fmt.Errorf("lifeline: %w", cmp.Or(err, errors.New("of another plan")))
 		}
 	}
 	sec, _ := s.Secret(anna)
 	f.secret = secretNumber(sec)
 	if !tr.secret.has(f.secret) {
-		return f, fmt.Errorf("secret %d, want %d to %d", f.secret, tr.secret.sure, tr.secret.maybe)
+		return fmt.Errorf("secret %d, want %d to %d", f.secret, tr.secret.sure, tr.secret.maybe)
 	}
-	if h := s.Health(); h.Unreadable > 0 || h.Down != nil || h.Lifeline != nil {
-		return f, fmt.Errorf("health: %d unreadable, down: %v, lifeline: %v", h.Unreadable, h.Down, h.Lifeline)
+	if h := s.Health(); h.Unreadable > 0 || h.SetBack > 0 || h.KeysLost || h.Down != nil || h.Lifeline != nil {
+		return fmt.Errorf("health: %d unreadable, set back by %d, keys lost: %v, down: %v, lifeline: %v", h.Unreadable, h.SetBack, h.KeysLost, h.Down, h.Lifeline)
 	}
-	return f, tr.lookAtFiles(top)
+	return tr.lookAtFiles(top)
+}
+
+// lookAtLifeline reads what the box runs from when the store does not open, before a start
+// puts it right.
+func (tr *truth) lookAtLifeline(dir string) error {
+	l, err := storage.ReadLifeline(dir)
+	if err != nil && (tr.plan.sure > 0 || !errors.Is(err, fs.ErrNotExist)) {
+		return fmt.Errorf("before a start: %w", err)
+	}
+	if err == nil && tr.plan.sure > 0 && len(l.Users) == 0 {
+		return errors.New("the lifeline has nobody")
+	}
+	return nil
+}
+
+// checkPages has bbolt go through all pages of a closed database: each is in use once, or free.
+func checkPages(path string) error {
+	db, err := bbolt.Open(path, 0o600, &bbolt.Options{ReadOnly: true, Timeout: time.Second, PreLoadFreelist: true})
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("check pages: %w", err)
+	}
+	defer db.Close()
+	return db.View(func(tx *bbolt.Tx) error {
+		for bad := range tx.Check() {
+			err = errors.Join(err, bad)
+		}
+		return err
+	})
 }
 
 // touched tells whether an erasure of the person was ever begun.
@@ -286,7 +341,8 @@ func (tr *truth) settle(f found) {
 	for _, id := range f.noAudio {
 		delete(tr.audio, id)
 	}
-	for _, a := range tr.audio {
+	for id, a := range tr.audio {
 		a.gone.maybe = 0
+		a.sure = max(a.sure, f.audio[id])
 	}
 }

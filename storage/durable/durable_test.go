@@ -41,3 +41,25 @@ func TestWriteErrorKeepsOld(t *testing.T) {
 		t.Fatal("write in a folder that is not there gave no error")
 	}
 }
+
+func TestMakeDir(t *testing.T) {
+	top := t.TempDir()
+	dir := filepath.Join(top, "a", "b", "c")
+	for range 2 { // the second time it is there
+		if err := MakeDir(dir); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if fi, err := os.Stat(filepath.Join(top, "a")); err != nil || fi.Mode().Perm() != 0o700 {
+		t.Error(fi, err)
+	}
+	file := filepath.Join(top, "file")
+	if err := Write(file, []byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range []string{file, filepath.Join(file, "data")} {
+		if err := MakeDir(d); err == nil {
+			t.Errorf("made %s", d)
+		}
+	}
+}

@@ -1,8 +1,8 @@
 // Package e164 says under which one text an outside number is known, however it was dialled
 // or shown. Package storage calls it, to find the subject of a number: so that who is erased
 // is erased as 0044…, as +44… and as a number of the office's own town. It is pure: it keeps
-// no number, asks nobody, and knows nothing of the plan's extensions and rules. Who is called
-// by an emergency number is nobody's subject; package storage does not ask for that.
+// no number, asks nobody, and knows nothing of the plan's extensions and rules. Emergency
+// numbers of the country stay as they are.
 //
 // What the numbers of a country look like it has from the library phonenumbers, which
 // carries the data of libphonenumber.
@@ -76,17 +76,6 @@ func Normal(country, area, digits string) string {
 		}
 	}
 	return digits
-}
-
-// Called gives the text that a person outside is known by who was called by number, where
-// the exchange was sent another one, or "" if it was not. A rule of the plan may put the code
-// of a carrier before a number, so that what was dialled tells who it is, or make a number
-// of a short one, so that what was sent does.
-func Called(country, area, number, sent string) string {
-	if n := Normal(country, "", sent); n != sent || sent != "" && sent[0] == '+' {
-		return n
-	}
-	return Normal(country, area, number)
 }
 
 // plain tells whether s is digits, at least one, with perhaps a + before them.

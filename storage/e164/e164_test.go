@@ -53,29 +53,6 @@ func TestOnePerson(t *testing.T) {
 	}
 }
 
-// TestCalled: whatever rule changed the number, it is who was called.
-func TestCalled(t *testing.T) {
-	const known = "+493023125123"
-	for _, c := range []struct{ number, sent, want string }{
-		{"03023125123", "", known},
-		{"23125123", "", known},
-		{"03023125123", "0101303023125123", known}, // by a carrier
-		{"03023125123", "123403023125123", known},  // by one that is not known
-		{"23125123", "101323125123", known},
-		{"23125123", "03023125123", known},
-		{"5123", "03023125123", known}, // a short one
-		{"0305123456", "12345123456", "+49305123456"},
-		{"9903023125123", "03023125123", known},
-		{"03023125123", "+493023125123", known},
-		{"77", "78", "77"},
-		{"", "", ""},
-	} {
-		if got := Called("DE", "30", c.number, c.sent); got != c.want {
-			t.Errorf("%s, sent as %s, is %s, want %s", c.number, c.sent, got, c.want)
-		}
-	}
-}
-
 // TestStays: what is nobody's whole number is known as it was dialled.
 func TestStays(t *testing.T) {
 	for _, c := range []struct {

@@ -20,6 +20,9 @@ import (
 // once and after the sweep. Before the erasure, and with the keys of before, the same
 // search finds everything: it is the keys that make the difference.
 func TestErasedIsNowhere(t *testing.T) {
+	if testing.Short() {
+		t.Skip("not under the race detector: minutes of ciphers")
+	}
 	synctest.Test(t, func(t *testing.T) {
 		o := newOffice(t)
 		ctx, must := t.Context(), o.must
@@ -78,7 +81,7 @@ func TestErasedIsNowhere(t *testing.T) {
 		forms := []string{international, international[1:], dialled, abroad, dialled[1:], "47110", string(o.user("47110").User), "annelore.oellinger", string(a.ID)}
 		sealed := []string{"account", "contact", "extension", "first name", "last digits", "name", "number", "number less its last digits", "secret", "user id"}
 		keysOfFolder := func(dir, rootFile string) ([]key, *ring) {
-			slots, err := readRoot(rootFile)
+			slots, err := readRoot(rootFile, "")
 			must(err)
 			r, err := readRing(dir, slots)
 			must(err)
@@ -150,7 +153,7 @@ func TestErasedIsNowhere(t *testing.T) {
 				}
 			}
 		}
-		if f, err := readFolder(o.dir, o.root); err != nil {
+		if f, err := readFolder(o.dir, o.root, ""); err != nil {
 			t.Error(err)
 		} else {
 			for who := range f.erased {

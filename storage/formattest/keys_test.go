@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"golang.org/x/crypto/argon2"
 )
 
 type (
@@ -41,25 +43,55 @@ func expand(k key, info string, n int) []byte {
 
 func derive(k key, info string) key { return key(expand(k, info, 32)) }
 
-// readRoot reads a key file. A slot that is not filled is nil.
-func readRoot(file string) (slots [2]*key, err error) {
+// readRoot reads a key file, or one that a passphrase opens. A slot that is not filled is
+// nil.
+func readRoot(file, passphrase string) (slots [2]*key, err error) {
 	b, err := os.ReadFile(file)
 	if err != nil {
+		return slots, err
+	}
+	if passphrase != "" {
+		sum := sha256.Sum256(b[:min(len(b), 149)])
+		if len(b) != 157 || string(b[:8]) != "sottopp1" || !bytes.Equal(b[149:], sum[:8]) {
+			return slots, fmt.Errorf("%w: file of a passphrase", errFormat)
+		}
+		memory, passes, lanes, salt := binary.BigEndian.Uint32(b[8:]), binary.BigEndian.Uint32(b[12:]), b[16], b[17:33]
+		if lanes < 1 || lanes > 4 || memory < 8*uint32(lanes) || memory > 1<<16 || passes < 1 || passes > 16 {
+			return slots, fmt.Errorf("%w: cost of a passphrase", errFormat)
+		}
+		k := key(argon2.IDKey([]byte(passphrase), salt, passes, memory, lanes, 32))
+		if !bytes.Equal(expand(k, "sotto key id 1", 8), b[33:41]) {
+			return slots, errors.New("wrong passphrase")
+		}
+		plain, err := unseal(k, b[41:149], "root", b[:41], nil)
+		if err != nil {
+			return slots, err
+		}
+		err = readSlots(&slots, plain)
 		return slots, err
 	}
 	sum := sha256.Sum256(b[:min(len(b), 74)])
 	if len(b) != 82 || string(b[:8]) != "sottork1" || !bytes.Equal(b[74:], sum[:8]) {
 		return slots, fmt.Errorf("%w: key file", errFormat)
 	}
+	err = readSlots(&slots, b[8:74])
+	return slots, err
+}
+
+// readSlots reads two slots of 33 bytes.
+func readSlots(slots *[2]*key, b []byte) error {
+	if len(b) != 66 {
+		return fmt.Errorf("%w: slots of the root", errFormat)
+	}
 	for i := range slots {
-		s := b[8+33*i:]
+		s := b[33*i:][:33]
 		if s[0] == 1 {
-			slots[i] = (*key)(s[1:33])
-		} else if !bytes.Equal(s[:33], make([]byte, 33)) {
-			return slots, fmt.Errorf("%w: slot of the key file", errFormat)
+			slots[i] = (*key)(s[1:])
+		} else if !bytes.Equal(s, make([]byte, 33)) {
+			return fmt.Errorf("%w: slot of the root", errFormat)
 		}
 	}
-	return slots, nil
+	return nil
 }
 
 // chain is one subject's keys of one class from day first on.

@@ -22,6 +22,7 @@ import (
 type office struct {
 	t         *testing.T
 	dir, root string
+	keys      keyring.Root
 	store     *storage.Store
 	stop      func()
 
@@ -38,14 +39,25 @@ type call struct {
 	day uint32
 }
 
-var (
-	owner = storage.Viewer{Role: storage.Owner}
-	quiet = slog.New(slog.DiscardHandler)
-)
+var owner = storage.Viewer{Role: storage.Owner}
+
+// well is a log that fails the test when anything is wrong.
+type well struct {
+	slog.Handler
+	t *testing.T
+}
+
+func (w well) Enabled(_ context.Context, l slog.Level) bool { return l >= slog.LevelWarn }
+
+func (w well) Handle(_ context.Context, r slog.Record) error {
+	w.t.Errorf("the store says: %s", r.Message)
+	return nil
+}
 
 func newOffice(t *testing.T) *office {
 	tmp := t.TempDir()
 	o := &office{t: t, dir: filepath.Join(tmp, "data"), root: filepath.Join(tmp, "root")}
+	o.keys = keyring.NewFileRoot(o.root)
 	o.open()
 	o.run()
 	t.Cleanup(func() { o.stop() })
@@ -63,7 +75,7 @@ func (o *office) must(err error) {
 // open opens the store and does not run it: nothing is swept then.
 func (o *office) open() {
 	o.t.Helper()
-	s, err := storage.Open(o.dir, keyring.NewFileRoot(o.root), quiet)
+	s, err := storage.Open(o.dir, o.keys, slog.New(well{slog.DiscardHandler, o.t}))
 	o.must(err)
 	s.Bindings() // as at each start
 	o.store, o.stop = s, sync.OnceFunc(func() { o.must(s.Close()) })

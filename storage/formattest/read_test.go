@@ -3,7 +3,6 @@ package formattest
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"go/parser"
 	"go/token"
@@ -11,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
-	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -22,24 +20,26 @@ import (
 	"sotto/pbx/plan"
 	"sotto/storage"
 	"sotto/storage/keyring"
+	"sotto/storage/root"
 )
 
-// TestReaderIsIndependent holds the reader to the standard library and one cipher.
+// TestReaderIsIndependent holds the reader to the standard library and two ciphers that it
+// lacks.
 func TestReaderIsIndependent(t *testing.T) {
-	for _, name := range []string{"bolt_test.go", "keys_test.go", "sealed_test.go", "folder_test.go"} {
+	for _, name := range []string{"bolt_test.go", "keys_test.go", "sealed_test.go", "record_test.go", "folder_test.go"} {
 		f, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ImportsOnly)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, i := range f.Imports {
-			if p := strings.Trim(i.Path.Value, `"`); strings.HasPrefix(p, "sotto/") || strings.Contains(strings.Split(p, "/")[0], ".") && p != "golang.org/x/crypto/chacha20poly1305" {
+			if p := strings.Trim(i.Path.Value, `"`); strings.HasPrefix(p, "sotto/") || strings.Contains(p, ".") && p != "golang.org/x/crypto/chacha20poly1305" && p != "golang.org/x/crypto/argon2" {
 				t.Errorf("%s imports %s", name, p)
 			}
 		}
 	}
 }
 
-// TestRead fills a store through its API, for 40 days with erasures, ageing, rotations
+// TestRead fills a store through its API, for 75 days with erasures, ageing, rotations
 // and restarts, and reads it with the independent reader.
 func TestRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -72,7 +72,7 @@ func TestRead(t *testing.T) {
 			)
 		}
 		rnd := rand.New(rand.NewPCG(1, 2))
-		for i := range 40 {
+		for i := range 75 {
 			day()
 			o.call(pbx.Record{From: outside(fmt.Sprintf("0302312%04d", rnd.IntN(10000)), "Amt 1"), To: o.user("102")})
 			if i == 20 {
@@ -90,7 +90,6 @@ func TestRead(t *testing.T) {
 		dropped := o.audio(voice, true, o.user("103"))
 		must(o.store.DropAudio(dropped))
 
-		// Who is erased, when: after this many records.
 		erase := func(p storage.Person) storage.Proof {
 			t.Helper()
 			proof, err := o.store.Erase(ctx, owner, p)
@@ -100,18 +99,16 @@ func TestRead(t *testing.T) {
 			}
 			return proof
 		}
-		doomedUser := o.user("102")
-		byNumber := len(o.calls)
-		proofs := []storage.Proof{erase(storage.Person{Number: number.Must("+49 30 23125042")})}
+		gone := fate{number: doomed, user: o.user("102").User, byNumber: len(o.calls)}
+		gone.proofs = append(gone.proofs, erase(storage.Person{Number: number.Must("+49 30 23125042")}))
 		day() // a call from the same number is of somebody new
-		proofs = append(proofs, erase(storage.Person{User: doomedUser.User}))
+		gone.proofs = append(gone.proofs, erase(storage.Person{User: gone.user}))
 		o.plan, _ = o.store.CurrentPlan()
 		o.plans = append(o.plans, o.plan.Clone())
-		byUser := len(o.calls)
-		const agedDigits, agedCalls = 35, 3
-		start := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
-		for class, n := range map[keyring.Class]int{keyring.Digits: agedDigits, keyring.Calls: agedCalls} {
-			_, err := o.store.Forget(ctx, class, start.AddDate(0, 0, n))
+		gone.byUser = len(o.calls)
+		gone.agedDigits, gone.agedCalls = 66, 3
+		for class, n := range map[keyring.Class]uint32{keyring.Digits: gone.agedDigits, keyring.Calls: gone.agedCalls} {
+			_, err := o.store.Forget(ctx, class, firstDay.AddDate(0, 0, int(n)))
 			must(err)
 		}
 		time.Sleep(2 * time.Hour) // the sweep and a rotation
@@ -122,90 +119,15 @@ func TestRead(t *testing.T) {
 		o.call(pbx.Record{From: outside("03023125777", "Amt 1"), To: o.user("104")}) // someone new, for the tail
 		o.stop()
 
-		f, err := readFolder(o.dir, o.root)
+		f, err := readFolder(o.dir, o.root, "")
 		must(err)
 		if f.ring.frames == 0 {
 			t.Error("the tail is empty")
 		}
-		gone := map[id]bool{}
-		for _, p := range proofs {
-			for _, s := range p.Subjects {
-				gone[id(s)] = true
-			}
-		}
-
-		// Records, each with what must and must not open.
-		if n := len(o.calls); len(f.records) == 0 || f.records[len(f.records)-1].id != uint64(n) {
-			t.Fatalf("%d records were read to the end, %d given", len(f.records), n)
-		}
-		lines, persons := map[[8]byte][]uint64{}, map[id][]uint64{}
-		first := -1
-		for _, r := range f.records {
-			given := o.calls[r.id-1]
-			if r.day != given.day {
-				t.Errorf("record %d is of day %d, was given on %d", r.id, r.day, given.day)
-			}
-			if r.err != nil {
-				t.Errorf("record %d: %v: aged rows are swept", r.id, r.err)
-				continue
-			}
-			if first < 0 {
-				first = int(given.day)
-			}
-			for i, line := range []string{given.From.Line, given.To.Line} {
-				if line != "" && (i == 0 || line != given.From.Line) {
-					lines[f.lineTag(line)] = append(lines[f.lineTag(line)], r.id)
-				}
-			}
-			for i, p := range []pbx.Party{given.From, given.To} {
-				erased := p.User != "" && p.User == doomedUser.User && int(r.id) <= byUser || strings.HasPrefix(doomed, p.Number.Reveal()) && len(p.Number.Reveal()) > 3 && int(r.id) <= byNumber
-				compareParty(t, f, r, i, p, erased, given.day < agedDigits)
-				if s := r.sides[i]; s != nil && s.err == nil {
-					persons[s.who] = append(persons[s.who], r.id)
-				} else if s != nil && s.err == errErased && !gone[s.who] {
-					t.Errorf("record %d: erased, and no proof names it", r.id)
-				}
-			}
-			compareFacts(t, r, given.Record)
-		}
-		if first != agedCalls {
-			t.Errorf("the oldest record is of day %d, want %d", first, agedCalls)
-		}
-		for _, l := range persons {
-			slices.Sort(l)
-		}
-		for who, l := range persons {
-			if l = slices.Compact(l); !slices.Equal(f.index[who], l) {
-				t.Errorf("bySubject has %d records of a subject, the rows %d", len(f.index[who]), len(l))
-			}
-		}
-		if len(f.index) != len(persons) {
-			t.Errorf("bySubject has %d subjects, the rows %d", len(f.index), len(persons))
-		}
-		if !reflect.DeepEqual(lines, f.lines) {
-			t.Errorf("byLine and the rows differ")
-		}
-
-		// Days: those with a record, by date.
-		if len(f.days) != int(o.day)+1 {
-			t.Errorf("%d days, want %d", len(f.days), o.day+1)
-		}
-		for i, d := range f.days {
-			if at := time.Unix(d.Date*86400, 0).UTC(); i < 40 && !at.Equal(start.AddDate(0, 0, i)) {
-				t.Errorf("day %d is dated %v", i, at)
-			}
-		}
-
-		// Plans: newest last, users as they were, less the erased.
-		if len(f.plans) != len(o.plans) {
-			t.Fatalf("%d plans, want %d", len(f.plans), len(o.plans))
-		}
-		for i, v := range f.plans {
-			if int(v.n) != i+1 {
-				t.Errorf("plan %d is number %d", i, v.n)
-			}
-			comparePlan(t, f, v, o.plans[i], doomedUser.User)
-		}
+		compareRecords(t, o, f, gone)
+		compareDays(t, o, f)
+		comparePlans(t, o, f, gone.user)
+		compareErasures(t, f, gone.proofs)
 
 		// What is of persons.
 		who, ok := f.ring.find('U', string(bound.User))
@@ -241,19 +163,6 @@ func TestRead(t *testing.T) {
 			t.Errorf("%d files of audio, want %d", len(f.audio), len(items))
 		}
 
-		// Erasures and rotations.
-		for _, p := range proofs {
-			for i, s := range p.Subjects {
-				v, ok := f.erased[id(s)]
-				if !ok || v.Done != 1 || v.Left != 0 || v.At != p.At.Unix() || i == 0 && (v.Rows != p.Records || v.Plans != p.Plans || v.Items != p.Items || v.Kind != string(rune(p.Kind)) ||
-					v.Old != fmt.Sprintf("%x", p.OldEpoch) || v.New != fmt.Sprintf("%x", p.NewEpoch) || v.Gen != p.Rewrite) {
-					t.Errorf("erasure %+v, the proof %+v", v, p)
-				}
-				if f.ring.all[id(s)] != nil {
-					t.Error("the keyring knows an erased subject")
-				}
-			}
-		}
 		if f.ring.mark > f.count {
 			t.Errorf("the mark %d is above the count %d", f.ring.mark, f.count)
 		}
@@ -270,111 +179,72 @@ func TestRead(t *testing.T) {
 	})
 }
 
-func compareFacts(t *testing.T, r record, g pbx.Record) {
-	t.Helper()
-	bit := func(b bool) int {
-		if b {
-			return 1
+// TestReadPassphrase reads a store whose root a passphrase opens, and notices what was
+// changed.
+func TestReadPassphrase(t *testing.T) {
+	const passphrase = "grüne Wiese, später Regen"
+	o := &office{t: t, dir: filepath.Join(t.TempDir(), "data"), root: filepath.Join(t.TempDir(), "root")}
+	p := root.NewPassphrase(o.root)
+	o.must(p.Make([]byte(passphrase)))
+	o.keys = p
+	o.open()
+	o.setPlan(firstPlan)
+	o.secret("103")
+	o.run()
+	o.call(pbx.Record{From: outside("03023125042", "Amt 1"), To: o.user("102")})
+	_, err := o.store.Erase(t.Context(), owner, storage.Person{Number: number.Must("03023125042")})
+	o.must(err)
+	o.stop()
+	f, err := readFolder(o.dir, o.root, passphrase)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(f.records) != 1 || f.records[0].sides[0].err != errErased || f.records[0].sides[1].Ext != "102" {
+		t.Fatalf("%d records: %v", len(f.records), err)
+	}
+	if _, err := readFolder(o.dir, o.root, "grüne Wiese, später Regen."); err == nil {
+		t.Error("another passphrase opens")
+	}
+
+	// A bit turned anywhere in a value, or in the keyring, is noticed.
+	for name, b := range f.buckets {
+		for _, e := range b.rows {
+			if len(e.value) == 0 {
+				continue
+			}
+			turn(t, filepath.Join(o.dir, "sotto.db"), e.at+len(e.value)/2, func() {
+				if _, err := readFolder(o.dir, o.root, passphrase); err == nil {
+					t.Errorf("a changed value of bucket %s was read", name)
+				}
+			})
 		}
-		return 0
 	}
-	got := r.facts
-	got.From, got.To, got.FromSound, got.ToSound = 0, 0, nil, nil
-	want := facts{Began: g.Began.UnixMilli(), Rang: g.Rang.Milliseconds(), Talked: g.Talked.Milliseconds(), Outcome: int(g.Outcome), Cause: int(g.Cause),
-		Held: bit(g.Held), Emergency: bit(g.Emergency), FromLine: g.From.Line, ToLine: g.To.Line, Private: bit(g.Private)}
-	if !reflect.DeepEqual(got, want) {
-		t.Errorf("record %d: %+v, want %+v", r.id, got, want)
-	}
-	for i, q := range []*pbx.Quality{g.FromQuality, g.ToQuality} {
-		l := [][]any{r.facts.FromSound, r.facts.ToSound}[i]
-		if (q != nil) != (l != nil) || q != nil && !slices.Equal(l, []any{"PCMA", 3001., 12., 43., 210., 418., 0., 0., 0., 3.}) {
-			t.Errorf("record %d: sound %v", r.id, l)
+	for _, file := range []string{filepath.Join(o.dir, "keyring"), o.root} {
+		for at := 0; at < 60; at += 7 {
+			turn(t, file, at, func() {
+				if _, err := readFolder(o.dir, o.root, passphrase); err == nil {
+					t.Errorf("a changed %s was read", filepath.Base(file))
+				}
+			})
 		}
 	}
 }
 
-// compareParty tells whether side i of a record is the party that was given.
-func compareParty(t *testing.T, f *folder, r record, i int, g pbx.Party, erased, aged bool) {
+// turn turns a bit of a file while f runs.
+func turn(t *testing.T, file string, at int, f func()) {
 	t.Helper()
-	s, digits := r.sides[i], g.Number.Reveal()
-	if g.User == "" && digits == "" {
-		if s != nil {
-			t.Errorf("record %d side %d: a party where none was given", r.id, i)
-		}
-		return
+	was, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if s == nil {
-		t.Errorf("record %d side %d: no party", r.id, i)
-		return
+	is := bytes.Clone(was)
+	is[at] ^= 4
+	if err := os.WriteFile(file, is, 0o600); err != nil {
+		t.Fatal(err)
 	}
-	if erased {
-		if !errors.Is(s.err, errErased) || s.Ext+s.Number+s.last != "" {
-			t.Errorf("record %d side %d: not erased: %v", r.id, i, s.err)
-		}
-		return
-	}
-	n := 4
-	if len(digits) <= 6 {
-		n = len(digits)
-	}
-	last := digits[len(digits)-n:]
-	if s.err != nil || s.known == nil || s.Ext != string(g.Ext) || s.Number != digits[:len(digits)-n] || s.hasDigits != (digits != "") {
-		t.Errorf("record %d side %d: another party (%v)", r.id, i, s.err)
-		return
-	}
-	if digits != "" && aged && (s.lastErr != errAged || s.last != "") || digits != "" && !aged && (s.lastErr != nil || s.last != last) {
-		t.Errorf("record %d side %d: last digits: %v", r.id, i, s.lastErr)
-	}
-	switch k := s.known; {
-	case g.User != "" && (k.kind != 'U' || k.name != string(g.User)):
-		t.Errorf("record %d side %d: another user", r.id, i)
-	case g.User == "" && (k.kind != 'N' || k.name != international(digits)):
-		t.Errorf("record %d side %d: another number %q", r.id, i, k.name)
-	}
-}
-
-// international is what the numbers of these tests are in the form of E.164.
-func international(digits string) string {
-	switch {
-	case strings.HasPrefix(digits, "00"):
-		return "+" + digits[2:]
-	case strings.HasPrefix(digits, "0"):
-		return "+49" + digits[1:]
-	}
-	return digits
-}
-
-func comparePlan(t *testing.T, f *folder, v revision, given plan.Plan, erased plan.UserID) {
-	t.Helper()
-	users := given.Users
-	given.Users = nil
-	flat := func(p any) (m map[string]any) {
-		b, err := json.Marshal(p)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := json.Unmarshal(b, &m); err != nil {
-			t.Fatal(err)
-		}
-		return m
-	}
-	delete(v.plan, "users")
-	if !reflect.DeepEqual(v.plan, flat(given)) {
-		t.Errorf("plan %d: %v", v.n, v.plan)
-	}
-	n := 0
-	for _, u := range users {
-		if u.ID == erased {
-			n++
-			continue
-		}
-		who, _ := f.ring.find('U', string(u.ID))
-		if !reflect.DeepEqual(v.users[who], flat(u)) {
-			t.Errorf("plan %d: user %v, want %v", v.n, v.users[who], flat(u))
-		}
-	}
-	if len(v.gone) != n || len(v.users) != len(users)-n {
-		t.Errorf("plan %d: %d users and %d erased of %d", v.n, len(v.users), len(v.gone), len(users))
+	f()
+	if err := os.WriteFile(file, was, 0o600); err != nil {
+		t.Fatal(err)
 	}
 }
 

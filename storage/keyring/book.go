@@ -1,18 +1,15 @@
 package keyring
 
-import (
-	"slices"
-
-	"sotto/storage/seal"
-)
+import "sotto/storage/seal"
 
 // book is what the keyring knows, in memory.
 type book struct {
 	people map[Subject]*person // the box too, as the zero Subject
 	names  map[name]*person
 	items  map[Item]*item
-	mark   uint64 // transactions that the database had when it was last written
-	stale  bool   // the medium holds keys that a later entry has put away
+	mark   uint64           // transactions that the database had when it was last written
+	stale  bool             // the medium holds keys that a later entry has put away
+	gone   map[Subject]bool // of whom a tail says so; see settle
 	room   room
 }
 
@@ -46,7 +43,7 @@ type item struct {
 }
 
 func newBook() book {
-	return book{people: map[Subject]*person{}, names: map[name]*person{}, items: map[Item]*item{}}
+	return book{people: map[Subject]*person{}, names: map[name]*person{}, items: map[Item]*item{}, gone: map[Subject]bool{}}
 }
 
 func (p *person) chain(c Class) *chain {
@@ -121,7 +118,10 @@ func (b *book) take(e entry) {
 		b.mark = e.count
 	case dropped:
 		b.stale = true
-		b.remove(Subject(e.id))
+		if p := b.people[Subject(e.id)]; p != nil {
+			b.gone[p.id] = true
+			b.removePerson(p)
+		}
 		b.removeItem(Item(e.id))
 	case message:
 		b.removeItem(Item(e.id))
@@ -174,20 +174,38 @@ func (b *book) dropName(p *person) {
 	}
 }
 
-// remove takes a subject and the items about it out, and wipes their keys.
-func (b *book) remove(s Subject) {
-	p := b.people[s]
-	if p == nil {
+// remove takes subjects and the items about them out, and wipes their keys.
+func (b *book) remove(goes map[Subject]bool) {
+	b.removeItemsOf(goes)
+	for s := range goes {
+		if p := b.people[s]; p != nil {
+			b.removePerson(p)
+		}
+	}
+}
+
+func (b *book) removePerson(p *person) {
+	delete(b.people, p.id)
+	b.dropName(p)
+	p.wipe()
+}
+
+// removeItemsOf goes through all items once, however many subjects go.
+func (b *book) removeItemsOf(goes map[Subject]bool) {
+	if len(goes) == 0 {
 		return
 	}
 	for i, it := range b.items {
-		if slices.Contains(it.about, s) {
+		if it.aboutAny(goes) {
 			b.removeItem(i)
 		}
 	}
-	delete(b.people, s)
-	b.dropName(p)
-	p.wipe()
+}
+
+// settle comes after all entries were taken: the items about those who are gone go, too.
+func (b *book) settle() {
+	b.removeItemsOf(b.gone)
+	clear(b.gone)
 }
 
 func (b *book) removeItem(i Item) {

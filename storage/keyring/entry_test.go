@@ -100,7 +100,9 @@ func TestGoneSubject(t *testing.T) {
 	list := it.append(renamed.append(p.append(nil)), Item{9})
 	renamed.name.text = "c"
 	list = appendGone(renamed.append(list), p.id)
-	if !eachEntry(list, b.take) || len(b.people) != 1 || len(b.items) != 0 || len(b.names) != 1 || b.names[name{User, "c"}] == nil || !b.stale {
+	ok := eachEntry(list, b.take)
+	b.settle()
+	if !ok || len(b.people) != 1 || len(b.items) != 0 || len(b.names) != 1 || b.names[name{User, "c"}] == nil || !b.stale {
 		t.Errorf("%d people, %d items, names %v, stale %v", len(b.people), len(b.items), b.names, b.stale)
 	}
 }

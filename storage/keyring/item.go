@@ -122,27 +122,31 @@ func (r *Ring) Subjects(kind Kind) []Subject {
 	return all
 }
 
-// Drop takes a subject of whom nothing is kept any more out, with name, keys and the items
-// about it; one that is not there, and the box, is no error. The next [Ring.Commit] makes
+// Drop takes subjects of whom nothing is kept any more out, with names, keys and the items
+// about them; one that is not there, and the box, is no error. The next [Ring.Commit] makes
 // that durable, the next rotation destroys the keys. Who is to be gone now is a case for
 // [Ring.Erase].
-func (r *Ring) Drop(s Subject) {
+func (r *Ring) Drop(s ...Subject) {
 	r.w.Lock()
 	defer r.w.Unlock()
-	p := r.people[s]
-	if p == nil || s == (Subject{}) {
+	goes := make(map[Subject]bool, len(s))
+	for _, s := range s {
+		if p := r.people[s]; p != nil && s != (Subject{}) {
+			goes[s] = true
+			r.pend(s, &p.dirty)
+		}
+	}
+	if len(goes) == 0 {
 		return
 	}
-	goes := map[Subject]bool{s: true}
 	for i, it := range r.items {
 		if it.aboutAny(goes) {
 			r.pend(i, &it.dirty)
 		}
 	}
-	r.pend(s, &p.dirty)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.remove(s)
+	r.remove(goes)
 	r.waiting = true
 	r.cache.wipe()
 }

@@ -83,3 +83,37 @@ func TestDroppedBeforeCommit(t *testing.T) {
 		t.Error("it is there")
 	}
 }
+
+// TestDrop: subjects go with the items about them, over a restart, and from the medium with
+// the next rotation.
+func TestDrop(t *testing.T) {
+	r := open(t, t.TempDir(), newRoot(t))
+	one, two, stays := subject(t, r, Outside, "+1"), subject(t, r, Outside, "+2"), subject(t, r, Outside, "+3")
+	_, ka, _ := r.NewItem(one, stays)
+	_, kb, _ := r.NewItem(two)
+	c, _, _ := r.NewItem(stays)
+	key, _ := r.Key(one)
+	commit(t, r)
+	r.Drop(one, two, Subject{}, Subject{7})
+	check := func(when string) {
+		t.Helper()
+		if !slices.Equal(r.Subjects(Outside), []Subject{stays}) || !slices.Equal(r.Items(), []Item{c}) || !r.Waiting() {
+			t.Errorf("%s: %v, %v, waiting %v", when, r.Subjects(Outside), r.Items(), r.Waiting())
+		}
+	}
+	check("dropped")
+	commit(t, r)
+	r = reopen(t, r)
+	check("after a restart")
+	if _, ok := r.Key(Subject{}); !ok {
+		t.Error("the box was dropped")
+	}
+	if _, err := r.Rotate(); err != nil {
+		t.Fatal(err)
+	}
+	for _, k := range [][]byte{ka[:], kb[:], key[:]} {
+		if bytes.Contains(medium(t, r), k) {
+			t.Error("a key is on the medium")
+		}
+	}
+}

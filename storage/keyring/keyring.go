@@ -22,8 +22,9 @@
 // # Destruction
 //
 // Destroying a key is destroying whatever it sealed, wherever copies of that are; so the
-// keys are never in the database, which keeps deleted bytes. Three things let go of keys:
-// [Ring.Erase] of a person, [Ring.Forget] of days, [Ring.DropItem] of a message. A
+// keys are never in the database, which keeps deleted bytes. Four things let go of keys:
+// [Ring.Erase] of a person, [Ring.Forget] of days, [Ring.DropItem] of a message and
+// [Ring.Drop] of a person of whom nothing is left. A
 // rotation destroys them: it writes the keyring without them under a new epoch key and
 // then destroys the old epoch key in the root, and with it every older copy of the keyring.
 // Erase rotates at once; for the others the caller calls [Ring.Rotate] when it sees fit,
@@ -85,7 +86,8 @@ const (
 )
 
 const (
-	maxPeople  = 100_000
+	maxPeople  = 50_000
+	maxOutside = maxPeople - 2_000 // with so many, no outside number is taken: anybody who calls makes those
 	maxItems   = 50_000
 	maxNameLen = 255
 )
@@ -99,6 +101,7 @@ type Ring struct {
 	found   uint64        // the mark at Open
 	foundAt Position      // the end at Open
 	count   atomic.Uint64 // of the next mark
+	marked  atomic.Uint64 // the count in the last
 
 	w       sync.Mutex // held by who changes anything, over file operations too; before mu
 	epoch   seal.Key
@@ -156,7 +159,7 @@ func (r *Ring) Lookup(kind Kind, text string) (Subject, bool) {
 
 // Subject finds the subject known by text, and makes it and its own key if there is none.
 // A new one is durable after the next [Ring.Commit]. The text is at most 255 bytes. Too
-// many subjects are [ErrFull].
+// many subjects are [ErrFull], and somewhat sooner for outside numbers than for others.
 func (r *Ring) Subject(kind Kind, text string) (Subject, error) {
 	if len(text) == 0 || len(text) > maxNameLen {
 		return Subject{}, fmt.Errorf("make subject: name of %d bytes", len(text))
@@ -169,7 +172,7 @@ func (r *Ring) Subject(kind Kind, text string) (Subject, error) {
 	if s, ok := r.Lookup(kind, text); ok { // somebody else made it meanwhile
 		return s, nil
 	}
-	if len(r.people) >= maxPeople {
+	if n := len(r.people); n >= maxPeople || kind == Outside && n >= maxOutside {
 		return Subject{}, fmt.Errorf("make subject: %w", ErrFull)
 	}
 	p := &person{name: name{kind, text}, key: seal.NewKey()}
@@ -190,7 +193,7 @@ func (r *Ring) pend(id [idLen]byte, dirty *bool) {
 }
 
 // SetCount tells how many transactions the database has durable. It goes to the medium with
-// the next frame or rewrite, as the mark; it makes none by itself.
+// the next frame or rewrite, as the mark; it makes none by itself, as [Ring.Mark] does.
 func (r *Ring) SetCount(n uint64) { r.count.Store(n) }
 
 // Count gives the mark that Open found, 0 if none: so many transactions the database had
@@ -208,6 +211,13 @@ func (r *Ring) Position() Position {
 	r.w.Lock()
 	defer r.w.Unlock()
 	return position(r.gen, r.frames)
+}
+
+// Epoch gives the key id of the epoch key, and the number of the keyring file.
+func (r *Ring) Epoch() (id [8]byte, gen uint64) {
+	r.w.Lock()
+	defer r.w.Unlock()
+	return r.epoch.ID(), r.gen
 }
 
 // Found gives the position that Open found.

@@ -42,6 +42,7 @@ func (r *Ring) open(mustExist bool) error {
 		if err := r.create(); err != nil {
 			return fmt.Errorf("make keyring: %w", err)
 		}
+		r.foundAt = position(r.gen, r.frames)
 		return nil
 	}
 	if err != nil {
@@ -66,8 +67,10 @@ func (r *Ring) open(mustExist bool) error {
 	if err := r.openTail(); err != nil {
 		return err
 	}
+	r.settle()
 	r.found, r.foundAt, r.waiting = r.mark, position(r.gen, r.frames), r.stale
 	r.count.Store(r.mark)
+	r.marked.Store(r.mark)
 	r.left = &leftover{slot: -1}
 	if _, err := r.root.Key(1 - r.slot); !errors.Is(err, ErrNoKey) {
 		r.left.slot = 1 - r.slot
@@ -88,9 +91,10 @@ func (r *Ring) unlock(h header) (err error) {
 		if _, other := r.root.Key(1 - h.slot); other == nil {
 			return ErrWrongRoot // there was a rotation since
 		}
+		return fmt.Errorf("the data cannot be opened without the root key it was written with; put that back, or wipe the box to begin anew: %w", err)
 	}
 	if err != nil {
-		return fmt.Errorf("the data cannot be opened without the root key it was written with; put that back, or wipe the box to begin anew: %w", err)
+		return fmt.Errorf("read the root key: %w", err)
 	}
 	if r.epoch.ID() != h.keyID {
 		return ErrWrongRoot

@@ -73,9 +73,7 @@ func (r *Ring) rotate(goes map[Subject]bool) (Rotation, error) {
 	}
 	clear(epoch[:])
 	r.mu.Lock()
-	for s := range goes {
-		r.remove(s)
-	}
+	r.remove(goes)
 	r.cache.wipe()
 	r.waiting = false
 	r.mu.Unlock()

@@ -25,20 +25,34 @@ const (
 func (r *Ring) Commit() error {
 	r.w.Lock()
 	defer r.w.Unlock()
-	if err := r.commit(); err != nil {
+	if err := r.commit(false); err != nil {
 		return fmt.Errorf("append to keyring: %w", err)
 	}
 	return nil
 }
 
-func (r *Ring) commit() error {
+// Mark is [Ring.Commit], also with nothing pending: the count of transactions becomes durable
+// in any case, so that a database that was put back shows.
+func (r *Ring) Mark() error {
+	r.w.Lock()
+	defer r.w.Unlock()
+	if err := r.commit(r.Unmarked()); err != nil {
+		return fmt.Errorf("append to keyring: %w", err)
+	}
+	return nil
+}
+
+// Unmarked tells whether the database has had transactions since the last mark.
+func (r *Ring) Unmarked() bool { return r.count.Load() != r.marked.Load() }
+
+func (r *Ring) commit(mark bool) error {
 	// What a power cut could still take back must not get new keys, nor count as durable.
 	if r.left != nil {
 		if err := r.left.sync(r); err != nil {
 			return err
 		}
 	}
-	if len(r.pending) == 0 {
+	if len(r.pending) == 0 && !mark {
 		return nil
 	}
 	if r.tail == nil {
@@ -74,6 +88,7 @@ func (r *Ring) settled() {
 		}
 	}
 	r.pending = nil
+	r.marked.Store(r.count.Load())
 }
 
 func framePlace(gen, n uint64) seal.Place {
