@@ -2,9 +2,11 @@ package ui
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 
@@ -119,4 +121,66 @@ func TestAlarms(t *testing.T) {
 	})
 	write(db, oldDB)
 	starts("older records", []string{saysSetBack, T("wrong.setback.do")}, []string{saysKeysLost}, nil)
+}
+
+// TestNameless: parties that are left out of their records because the keyring is full are
+// counted where people look.
+func TestNameless(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	open := func() *storage.Store {
+		t.Helper()
+		store, err := storage.Open(dir, keyring.NewFileRoot(dir+".key"), slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { store.Close() })
+		return store
+	}
+	store := open()
+	if _, err := store.SetPlan(t.Context(), storage.Viewer{Role: storage.Owner}, 0, testPlan()); err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Claim(t.Context(), ownerName, goodWord); err != nil {
+		t.Fatal(err)
+	}
+	store.Close()
+	ring, err := keyring.Open(dir, keyring.NewFileRoot(dir+".key"), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := 0; err == nil && n < 200_000; n++ {
+		_, err = ring.Subject(keyring.Outside, "+4989"+strconv.Itoa(1_000_000+n))
+	}
+	if !errors.Is(err, keyring.ErrFull) {
+		t.Fatal(err)
+	}
+	if err := errors.Join(ring.Commit(), ring.Close()); err != nil {
+		t.Fatal(err)
+	}
+
+	store = open()
+	r := &rig{t: t, store: store, log: &logBuffer{}}
+	r.snap.Store(idle())
+	r.s = New(Config{Store: store, Snapshot: r.snap.Load, Ports: testPorts, Log: slog.New(slog.DiscardHandler)})
+	c := r.as(r.account(storage.Installer))
+	counted := func(n string) string { return "<dt>" + T("store.nameless") + "</dt><dd>" + n + "</dd>" }
+	contains(t, "room", c.get("/health").Body.String(), counted("0"))
+	for _, path := range []string{"/", "/health"} {
+		lacks(t, path, c.get(path).Body.String(), T("wrong.nameless.do"))
+	}
+	for range 2 {
+		store.Append(pbx.Record{From: pbx.Party{Number: number.Must(outside), Line: "Main line"}, To: pbx.Party{User: "u1", Ext: "101"}, Began: time.Now(), Outcome: pbx.Answered})
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- store.Run(ctx) }()
+	if err := store.Sync(ctx); err != nil {
+		t.Error(err)
+	}
+	stop()
+	<-done
+	contains(t, "full", c.get("/health").Body.String(), counted("2"), T("store.lost")+"</dt><dd>0</dd>")
+	for _, path := range []string{"/", "/health"} {
+		contains(t, path, c.get(path).Body.String(), T("wrong.nameless.what", "2"), T("wrong.nameless.do"))
+	}
 }

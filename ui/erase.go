@@ -90,15 +90,13 @@ func (s *Server) erasePreview(q *request) error {
 			a.who.Account, a.name, a.role = all[i].ID, all[i].Name, all[i].Role
 		}
 	case ext != "":
-		p, _, err := s.as(q).Plan(q.r.Context())
-		if err != nil {
-			return err
-		}
-		u := userOf(&p, ext)
-		if u == nil {
+		var err error
+		switch a.who.User, a.name, err = s.chosenUser(q, ext); {
+		case err != nil:
+			return s.notFound(q, err)
+		case a.who.User == "":
 			return refuse("erase.nouser", "user")
 		}
-		a.who.User, a.name = u.ID, person(&p, u.Ext)
 	default:
 		a.who.Number, a.tail = n, strings.TrimPrefix(n.String(), "…")
 	}
@@ -166,6 +164,9 @@ func (s *Server) showPreview(q *request, status int, a *asked, text, field strin
 			v.Stays = append([]string{T("fate.user")}, v.Stays...)
 		}
 		f.Account = false // said already
+	case a.name != "" && !f.InPlan:
+		v.Title, v.Who = T("erase.user"), partyView{Kind: "user", Name: a.name, Ext: T("erase.left")}
+		v.Word, v.WordHint = eraseWord, T("erase.word.login")
 	case a.name != "":
 		v.Title, v.Who = T("erase.user"), partyView{Kind: "user", Name: a.name}
 		v.Word, v.WordHint = eraseWord, T("erase.word.hint")

@@ -116,6 +116,57 @@ func TestEraseUser(t *testing.T) {
 	contains(t, "again", w.Body.String(), T("erase.nouser"))
 }
 
+// TestEraseFormer: a user who has left the plan is in the list under a heading of its own, is
+// not taken for who has the extension now, and is in no list and no plan once erased.
+func TestEraseFormer(t *testing.T) {
+	r := owned(t)
+	c := r.as(r.account(storage.Admin))
+	heading := `<optgroup label="` + T("erase.former") + `">`
+	lacks(t, "before", c.get("/privacy").Body.String(), "<optgroup", formerMark)
+	p, rev := r.store.CurrentPlan()
+	p.Users[0] = plan.User{ID: "u9", Name: "Nadia New", Ext: "101", Ports: p.Users[0].Ports}
+	if _, err := r.store.SetPlan(t.Context(), storage.Viewer{Role: storage.Owner}, rev, p); err != nil {
+		t.Fatal(err)
+	}
+	list := c.get("/privacy").Body.String()
+	contains(t, "list", list, heading+`<option value="left u1">`+esc(maria)+" 101</option></optgroup>", `<option value="101">Nadia New 101</option>`)
+	checkMarkup(t, "list", list)
+	contains(t, "chosen still", c.post("/privacy/erase", "user", "left u1", "number", "x").Body.String(), `<option value="left u1" selected>`)
+
+	staff, err := r.store.AddAccount(t.Context(), storage.Viewer{Role: storage.Owner}, "Josef", goodWord, storage.Staff, "u2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for role, a := range map[storage.Role]storage.Account{storage.PrivacyOfficer: r.account(storage.PrivacyOfficer), storage.Installer: r.account(storage.Installer), storage.Staff: staff} {
+		other := r.as(a)
+		lacks(t, roleNames[role], other.get("/privacy").Body.String(), "<optgroup", esc(maria))
+		w := other.post("/privacy/erase", "user", "left u1")
+		wants(t, roleNames[role], w, 403, "")
+		lacks(t, roleNames[role], w.Body.String(), esc(maria), `name="token"`)
+	}
+	for _, chosen := range []string{"left ", "left 101", "left u2", "left u9", "u1", `left "><script>alert(7)</script>`} {
+		w := c.post("/privacy/erase", "user", chosen)
+		wants(t, chosen, w, 422, "")
+		contains(t, chosen, w.Body.String(), T("erase.nouser"))
+		lacks(t, chosen, w.Body.String(), "alert(7)", `name="token"`)
+	}
+
+	token, w := c.preview("user", "left u1")
+	text := w.Body.String()
+	contains(t, "preview", text, esc(maria)+" 101", T("erase.left"), "Who it was, in 3 call records", "1 revision of the plan", "Type the word erase")
+	lacks(t, "preview", text, "Nadia", T("fate.plan"), T("fate.phones"), T("erase.word.hint"))
+	checkMarkup(t, "preview", text)
+	wants(t, "no word", c.confirm(token), 422, "")
+	w = c.confirm(token, "word", "erase")
+	wants(t, "erased", w, 200, "")
+	contains(t, "proof", w.Body.String(), "<dd>user</dd>", T("proof.isverified"))
+	lacks(t, "proof", w.Body.String(), "Maria")
+	list = c.get("/privacy").Body.String()
+	contains(t, "after", list, `<option value="101">Nadia New 101</option>`)
+	lacks(t, "after", list, "<optgroup", "Maria")
+	lacks(t, "log", r.log.String(), "Maria", "Nadia")
+}
+
 // TestEraseHostile: what no person types, and what is too much, becomes a sentence and is
 // not shown again.
 func TestEraseHostile(t *testing.T) {

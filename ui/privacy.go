@@ -17,7 +17,8 @@ type privacyView struct {
 	Field    string   // that it is about: "user", "account", "number"; empty: all
 	Plain    bool     // nothing went wrong
 	Users    []choice // who can be erased; nil: this role erases no users
-	User     string   // as chosen
+	Former   []choice // who has left the plan and can be, too
+	User     string   // as chosen, of either
 	Accounts []choice // who can log in; nil: this role erases no log-ins
 	Account  string   // as chosen
 	Proofs   []proofRow
@@ -58,6 +59,13 @@ func (s *Server) showPrivacy(q *request, status int, v privacyView) error {
 		v.Users = []choice{{"", T("erase.nobody")}}
 		for _, u := range p.Users {
 			v.Users = append(v.Users, choice{string(u.Ext), person(&p, u.Ext)})
+		}
+		former, err := s.as(q).FormerUsers(q.r.Context())
+		if err != nil && !storeDown(err) { // which the list below tells
+			return err
+		}
+		for _, u := range former {
+			v.Former = append(v.Former, choice{formerMark + string(u.ID), formerName(&u)})
 		}
 	}
 	if q.who.account.Role == storage.Owner {
@@ -169,6 +177,35 @@ func count(one, many string, n int) string {
 		return T(one)
 	}
 	return T(many, itoa(n))
+}
+
+// formerMark stands before the id of a user who has left the plan, where others are chosen by
+// extension: that one may be somebody else's by now.
+const formerMark = "left "
+
+// chosenUser gives the user whom the form names, and how a page calls the user; none if
+// there is no such user any more.
+func (s *Server) chosenUser(q *request, chosen string) (id plan.UserID, name string, err error) {
+	if left, ok := strings.CutPrefix(chosen, formerMark); ok {
+		former, err := s.as(q).FormerUsers(q.r.Context())
+		if i := slices.IndexFunc(former, func(u plan.User) bool { return string(u.ID) == left }); i >= 0 {
+			return former[i].ID, formerName(&former[i]), nil
+		}
+		return "", "", err
+	}
+	p, _, err := s.as(q).Plan(q.r.Context())
+	if err != nil {
+		return "", "", err
+	}
+	if u := userOf(&p, chosen); u != nil {
+		return u.ID, person(&p, u.Ext), nil
+	}
+	return "", "", nil
+}
+
+// formerName names a user as [person] does, from no plan.
+func formerName(u *plan.User) string {
+	return person(&plan.Plan{Users: []plan.User{*u}}, u.Ext)
 }
 
 // userOf finds a user of a plan by extension.

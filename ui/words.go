@@ -135,7 +135,7 @@ var words = map[string]string{
 
 	"privacy.title": "Privacy", "privacy.intro": "Erase a person, and see which erasures there were.", "time.dated": "2 Jan 2006 15:04", "time.second": "2 January 2006, 15:04:05",
 	"erase.title": "Erase a person", "erase.intro": "Everything that the box keeps of the person becomes unreadable, for good. First you see how much that is; nothing is erased yet.",
-	"erase.who": "A user of this office", "erase.nobody": "Nobody chosen", "erase.typed": "Or a number outside", "erase.number.label": "Number outside",
+	"erase.who": "A user of this office", "erase.nobody": "Nobody chosen", "erase.former": "No longer in the office", "erase.left": "(no longer in the office)", "erase.typed": "Or a number outside", "erase.number.label": "Number outside",
 	"erase.typed.hint": "With the area code, as on paper or with + and the country, without the digit for outside calls. It is not shown again and kept in no address.",
 	"erase.key":        "See what is kept", "erase.onlynumbers": "You can erase numbers outside. A user is erased by an owner or an admin.",
 	"erase.login": "Or a log-in to this page", "erase.login.hint": "The log-in goes, and with it the name and the password. Erasing a user erases the user's log-in, too.",

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"sotto/pbx/number"
@@ -23,8 +24,10 @@ const eraseUsage = `Usage: sotto erase [flags] -number NUMBER, or -number - to b
 
 Erases a person from a box that does not run, for good, and prints the proof, which names
 nobody. While the box runs, its page does it, under Privacy. Before anything is erased you
-see how much is kept and type the word erase. A number or a name on the command line stays
-in the history of the shell: say - in its place and type it, or send it in as the first line.
+see how much is kept and type the word erase. An extension that nobody has any more names the
+user who left the plan with it, if that was one; then the word is asked for even with -yes. A
+number or a name on the command line stays in the history of the shell: say - in its place
+and type it, or send it in as the first line.
 
 It ends with 0 if the person is erased, 1 if nothing was erased, 3 if the box keeps nothing
 of this person, and 4 if the erasure has begun and is not finished: then do it again.
@@ -71,10 +74,10 @@ func parseErase(args []string, w io.Writer) (eraseFlags, error) {
 	f.StringVar(&o.root, "root", "", rootUsage)
 	f.StringVar(&o.passphraseFile, "passphrase-file", "", passphraseFileUsage)
 	f.StringVar(&o.number, "number", "", "`number` outside, in any form; - to be asked for it")
-	f.StringVar(&o.user, "user", "", "`extension` of a user of the plan")
+	f.StringVar(&o.user, "user", "", "`extension` of a user of the plan, or of one who has left it")
 	f.StringVar(&o.account, "account", "", "`name` that somebody logs in to the page with, in any case; - to be asked for it")
 	f.BoolVar(&o.list, "list", false, "print the proofs of all erasures, the oldest first, and erase nobody")
-	f.BoolVar(&o.yes, "yes", false, "do not ask")
+	f.BoolVar(&o.yes, "yes", false, "do not ask, unless the user has left the plan")
 	f.BoolVar(&o.json, "json", false, "print proofs as JSON, and all else to the standard error")
 	if err := f.Parse(args); errors.Is(err, flag.ErrHelp) {
 		f.SetOutput(w)
@@ -174,13 +177,7 @@ func openStopped(ctx context.Context, o options, who person, log *slog.Logger) (
 // whom gives the person that the flags name.
 func (o *eraseFlags) whom(ctx context.Context, store *storage.Store, who person) (storage.Person, error) {
 	if o.user != "" {
-		p, _ := store.CurrentPlan()
-		for _, u := range p.Users {
-			if u.Ext == plan.Ext(o.user) {
-				return storage.Person{User: u.ID}, nil
-			}
-		}
-		return storage.Person{}, exitError{errors.New("erase: the plan has no user with this extension"), exitUnknown}
+		return user(ctx, store, plan.Ext(o.user))
 	}
 	typed, prompt := o.number, "Number, which does not show: "
 	if o.account != "" {
@@ -205,6 +202,27 @@ func (o *eraseFlags) whom(ctx context.Context, store *storage.Store, who person)
 	return storage.Person{Number: n}, nil
 }
 
+// user gives who has an extension today, or else the one user who had it and has left the plan.
+func user(ctx context.Context, store *storage.Store, ext plan.Ext) (storage.Person, error) {
+	p, _ := store.CurrentPlan()
+	has := func(u plan.User) bool { return u.Ext == ext }
+	if i := slices.IndexFunc(p.Users, has); i >= 0 {
+		return storage.Person{User: p.Users[i].ID}, nil
+	}
+	former, err := store.As(atTerminal).FormerUsers(ctx)
+	if err != nil {
+		return storage.Person{}, fmt.Errorf("erase: %w", err)
+	}
+	former = slices.DeleteFunc(former, func(u plan.User) bool { return !has(u) })
+	switch len(former) {
+	case 0:
+		return storage.Person{}, exitError{errors.New("erase: nobody has this extension, and no user who has left the plan had it"), exitUnknown}
+	case 1:
+		return storage.Person{User: former[0].ID}, nil
+	}
+	return storage.Person{}, errors.New("erase: nothing was erased: several users had this extension and have left the plan: erase on the page, under Privacy, which shows their names")
+}
+
 // account gives who logs in with a name.
 func account(ctx context.Context, store *storage.Store, name string) (storage.Person, error) {
 	all, err := store.As(atTerminal).Accounts(ctx)
@@ -226,8 +244,9 @@ func (o *eraseFlags) confirmed(ctx context.Context, store *storage.Store, p stor
 		return storage.Proof{}, err
 	}
 	if found.Known {
-		fmt.Fprint(who.out, tellFound(found, p.Account != ""))
-		if !o.yes {
+		fmt.Fprint(who.out, tellFound(found, &p))
+		// The same command twice may reach who had the extension before: no -yes for that.
+		if !o.yes || p.User != "" && !found.InPlan {
 			fmt.Fprint(who.out, "This cannot be undone. Type the word erase to go on: ")
 			word, err := readLine(ctx, who.in)
 			if err == nil && strings.TrimSpace(word) != "erase" {
@@ -252,14 +271,16 @@ func (o *eraseFlags) confirmed(ctx context.Context, store *storage.Store, p stor
 }
 
 // tellFound tells how much is kept of a person, or of a log-in alone, and what becomes of it.
-func tellFound(f storage.Found, logIn bool) string {
-	if logIn {
+func tellFound(f storage.Found, p *storage.Person) string {
+	if p.Account != "" {
 		return "Somebody logs in to the page with this name, and cannot any more then. Name, role and password become unreadable at once; a user stays.\n"
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "The box keeps of this person: call records: %d, revisions of the plan: %d, messages and recordings: %d.\n", f.Records, f.Plans, f.Items)
 	if f.InPlan {
 		b.WriteString("It is a user of the plan, who leaves it with extension and passwords; a line that rang this user alone rings all.\n")
+	} else if p.User != "" {
+		b.WriteString("It is a user who had this extension and is no longer in the plan.\n")
 	}
 	if f.Account {
 		b.WriteString("It can log in to the page, and cannot any more then.\n")

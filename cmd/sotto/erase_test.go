@@ -8,10 +8,12 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"sotto/pbx/plan"
 	"sotto/storage"
 	"sotto/storage/keyring"
 )
@@ -97,6 +99,61 @@ func TestErase(t *testing.T) {
 	}
 	if out, _, _ = erased(t, "", "-data", dir, "-list"); strings.Count(out, "out of the records") != 2 {
 		t.Errorf("not swept by the box:\n%s", out)
+	}
+}
+
+// TestEraseFormer: a user who has left the plan is erased by the extension that was the user's,
+// after the word alone; not if it was several users', and not while somebody else has it.
+func TestEraseFormer(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	starts(t, callOutside, "-data", dir)
+	change := func(leaves plan.Ext, joins ...plan.User) {
+		t.Helper()
+		store, err := storage.Open(dir, keyring.NewFileRoot(dir+".key"), slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer store.Close()
+		p, rev := store.CurrentPlan()
+		is := func(u plan.User) bool { return u.Ext == leaves }
+		for i := range p.Lines {
+			p.Lines[i].Rings = slices.DeleteFunc(p.Lines[i].Rings, func(x plan.Ext) bool { return x == leaves })
+		}
+		p.Users = append(slices.DeleteFunc(p.Users, is), joins...)
+		if _, err := store.SetPlan(t.Context(), atTerminal, rev, p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const left = "It is a user who had this extension and is no longer in the plan.\n"
+	change("102")
+	if out, log, code := erased(t, "", "-data", dir, "-user", "102", "-yes"); code != 1 || !strings.Contains(out, left) || !strings.HasSuffix(log, "nothing was erased: nothing was typed") {
+		t.Errorf("unasked: %d %s%s", code, out, log)
+	}
+	out, log, code := erased(t, "erase\n", "-data", dir, "-user", "102")
+	if code != 0 || log != "" {
+		t.Fatalf("%d %s%s", code, out, log)
+	}
+	holds(t, out, left, "call records: 1, revisions of the plan: 1,", "The person is erased.\n", "was known as           user\n", "the old key is gone")
+	if _, log, code := erased(t, "erase\n", "-data", dir, "-user", "102"); code != exitUnknown {
+		t.Errorf("again: %d %s", code, log)
+	}
+
+	change("103", plan.User{Name: "Workshop two", Ext: "103", SIP: true})
+	out, log, code = erased(t, "", "-data", dir, "-user", "103", "-yes")
+	if code != 0 || strings.Contains(log+out, left) || !strings.Contains(out, "It is a user of the plan,") {
+		t.Errorf("of two, the one of today: %d %s%s", code, out, log)
+	}
+	if out, log, code := erased(t, "", "-data", dir, "-user", "103", "-yes"); code != 1 || !strings.Contains(out, left) {
+		t.Errorf("the same once more reaches the other: %d %s%s", code, out, log)
+	}
+
+	change("", plan.User{Name: "Workshop three", Ext: "103", SIP: true})
+	change("103")
+	if out, log, code := erased(t, "erase\n", "-data", dir, "-user", "103"); code != 1 || out != "" || !strings.Contains(log, "nothing was erased: several users had this extension") {
+		t.Errorf("several: %d %s%s", code, out, log)
+	}
+	if out, _, _ := erased(t, "", "-data", dir, "-list"); strings.Count(out, "was known as ") != 2 {
+		t.Error(out)
 	}
 }
 

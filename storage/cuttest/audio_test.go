@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -88,6 +89,19 @@ func (tr *truth) lookAtAudio(s *storage.Store, f *found) error {
 		if !a.whole {
 			f.audio[id] = n
 		}
+	}
+	return nil
+}
+
+// lookAtLifeline reads what the box runs from when the store does not open, before a start
+// puts it right.
+func (tr *truth) lookAtLifeline(dir string) error {
+	l, err := storage.ReadLifeline(dir)
+	if err != nil && (tr.plan.sure > 0 || !errors.Is(err, fs.ErrNotExist)) {
+		return fmt.Errorf("before a start: %w", err)
+	}
+	if err == nil && tr.plan.sure > 0 && len(l.Users) == 0 {
+		return errors.New("the lifeline has nobody")
 	}
 	return nil
 }

@@ -122,7 +122,7 @@ func (r *rig) survive(outcomes int) error {
 func TestPowerCuts(t *testing.T) {
 	lives, cuts := *livesFlag, 0
 	if testing.Short() {
-		lives = min(lives, 2)
+		lives = min(lives, 1)
 	}
 	began := time.Now()
 	acked, records, erased := 0, 0, 0

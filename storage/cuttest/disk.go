@@ -159,8 +159,9 @@ func (d *Disk) do(op Op, ino uint64, f func(n *inode) syscall.Errno) syscall.Err
 // read copies from a file to dst and gives how many bytes.
 func (d *Disk) read(ino uint64, off int64, dst []byte) (count int, errno syscall.Errno) {
 	errno = d.do(Op{Kind: Read}, ino, func(n *inode) syscall.Errno {
-		if off < int64(len(n.data)) {
-			count = copy(dst, n.data[off:])
+		if off < int64(n.size) {
+			count = min(len(dst), n.size-int(off))
+			clear(dst[copy(dst[:count], n.data[min(int(off), len(n.data)):]):count])
 		}
 		return 0
 	})
@@ -169,9 +170,11 @@ func (d *Disk) read(ino uint64, off int64, dst []byte) (count int, errno syscall
 
 func (d *Disk) write(ino uint64, off int64, b []byte) syscall.Errno {
 	return d.do(Op{Kind: Write, Grows: off+int64(len(b)) > d.size(ino)}, ino, func(n *inode) syscall.Errno {
-		if end := int(off) + len(b); end > len(n.data) {
+		end := int(off) + len(b)
+		if end > n.size {
 			n.resize(end)
 		}
+		n.data = extended(n.data, end)
 		n.change(int(off), int(off)+len(b), func() { copy(n.data[off:], b) })
 		return 0
 	})
@@ -188,7 +191,7 @@ func (d *Disk) size(ino uint64) int64 {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if n := d.inodes[ino]; n != nil {
-		return int64(len(n.data))
+		return int64(n.size)
 	}
 	return 0
 }

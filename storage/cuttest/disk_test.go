@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"syscall"
 	"testing"
 )
@@ -50,7 +51,8 @@ func outcomes(d *Disk, n int, name string) (contents map[string]int, missing int
 	for range n {
 		s := d.Survivor(rnd)
 		if ino := s.inodes[rootIno].names[name]; ino != 0 {
-			contents[string(s.inodes[ino].data)]++
+			n := s.inodes[ino]
+			contents[string(extended(n.data, n.size))]++
 		} else {
 			missing++
 		}
@@ -167,14 +169,14 @@ func TestCutAfter(t *testing.T) {
 	f, err := os.Create(filepath.Join(dir, "a"))
 	must1(t, err)
 	defer f.Close()
-	cut := 0
-	d.CutAfter(2, func() { cut++ })
+	var cut atomic.Int32
+	d.CutAfter(2, func() { cut.Add(1) })
 	_, err = f.Write([]byte("one"))
 	must1(t, err)
-	if _, err := f.Write([]byte("two")); err == nil || cut != 1 {
-		t.Errorf("second change: %v, cut %d times", err, cut)
+	if _, err := f.Write([]byte("two")); err == nil || cut.Load() != 1 {
+		t.Errorf("second change: %v, cut %d times", err, cut.Load())
 	}
-	if err := f.Sync(); err == nil || cut != 1 || !d.Off() {
-		t.Errorf("after the cut: %v, cut %d times", err, cut)
+	if err := f.Sync(); err == nil || cut.Load() != 1 || !d.Off() {
+		t.Errorf("after the cut: %v, cut %d times", err, cut.Load())
 	}
 }

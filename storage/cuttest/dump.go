@@ -17,7 +17,7 @@ func (d *Disk) Dump(dir string) error {
 func (d *Disk) dump(ino uint64, path string) error {
 	n := d.inodes[ino]
 	if n.names == nil {
-		return dumpFile(path, n.data, used(n.data))
+		return dumpFile(path, n.data, n.size, used(n.data))
 	}
 	if err := os.MkdirAll(path, os.FileMode(n.mode&0o777)); err != nil {
 		return err
@@ -45,13 +45,13 @@ func used(data []byte) (list []int) {
 	return list
 }
 
-// dumpFile writes a file of which only the blocks at used are not zeros.
-func dumpFile(path string, data []byte, used []int) error {
+// dumpFile writes a file of some size of which only the blocks of data at used are not zeros.
+func dumpFile(path string, data []byte, size int, used []int) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}
-	err = f.Truncate(int64(len(data)))
+	err = f.Truncate(int64(size))
 	for _, at := range used {
 		if err == nil {
 			_, err = f.WriteAt(data[at:min(at+blockLen, len(data))], int64(at))

@@ -9,7 +9,8 @@ import (
 type inode struct {
 	label string // its newest name
 	mode  uint32 // with the type, as in stat
-	data  []byte // of a file, as it is read
+	data  []byte // of a file, as it is read; zeros from its end on,
+	size  int    // up to here
 
 	// Of what was changed since the last sync: every content that a sector had, every size,
 	// oldest first. lost are sectors that a failed sync forgot: they read as written, and
@@ -55,14 +56,18 @@ func (n *inode) sector(i int) []byte {
 
 func (n *inode) resize(size int) {
 	if n.sizes == nil {
-		n.sizes = []int{len(n.data)}
+		n.sizes = []int{n.size}
 	}
 	if old := len(n.data); size < old {
 		n.change(size, old, func() { n.data = n.data[:size] })
-	} else {
-		n.data = append(n.data, make([]byte, size-old)...)
 	}
+	n.size = size
 	n.sizes = append(n.sizes, size)
+}
+
+// extended gives data with zeros up to size, if it is shorter.
+func extended(data []byte, size int) []byte {
+	return append(data, make([]byte, max(size-len(data), 0))...)
 }
 
 // forget is a failed sync: nobody knows what it wrote, and the next one is well and does

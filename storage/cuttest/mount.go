@@ -49,7 +49,7 @@ func (m *Mount) attr(ino uint64, a *fuse.Attr) fuse.Status {
 	if n == nil {
 		return fuse.ENOENT
 	}
-	*a = fuse.Attr{Ino: ino, Mode: n.mode, Nlink: 1, Size: uint64(len(n.data)), Blksize: 4096, Blocks: uint64(len(n.data)+511) / 512}
+	*a = fuse.Attr{Ino: ino, Mode: n.mode, Nlink: 1, Size: uint64(n.size), Blksize: 4096, Blocks: uint64(n.size+511) / 512}
 	a.Uid, a.Gid = uint32(os.Geteuid()), uint32(os.Getegid())
 	return fuse.OK
 }

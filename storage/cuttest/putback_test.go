@@ -2,7 +2,6 @@ package cuttest
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +15,7 @@ import (
 	"time"
 
 	"sotto/pbx"
+	"sotto/pbx/number"
 	"sotto/storage"
 	"sotto/storage/keyring"
 )
@@ -70,7 +70,7 @@ func (f folder) write(t *testing.T, top string) {
 	for n, file := range f {
 		path := filepath.Join(top, n)
 		must1(t, os.MkdirAll(filepath.Dir(path), 0o700))
-		must1(t, dumpFile(path, file.data, file.used))
+		must1(t, dumpFile(path, file.data, len(file.data), file.used))
 	}
 }
 
@@ -142,6 +142,76 @@ func TestOldFilePutBack(t *testing.T) {
 	}
 }
 
+// setBack is a database put back after some calls and a time, and whether that shows.
+type setBack struct {
+	calls int
+	wait  time.Duration
+	close bool
+	want  bool
+}
+
+// TestOldDatabasePutBack puts back the database as it was after one call, beside the keyring
+// as it is after more that needed no new key. A box that ended well tells of each of them. A
+// kill or a power cut leaves a window: what came after the last mark of the keyring, 64
+// transactions of one minute at most, can be taken out and nothing shows it.
+func TestOldDatabasePutBack(t *testing.T) {
+	const shown, unseen = true, false
+	for _, c := range []setBack{
+		{1, 0, true, shown},
+		{20, 0, true, shown},
+		{20, 2 * time.Minute, false, shown},
+		{64, 0, false, shown},
+		{200, 0, false, shown},
+		{0, 0, true, unseen}, // it is the same
+		{0, 2 * time.Hour, false, unseen},
+		{20, 0, false, unseen}, // the window
+	} {
+		t.Run(fmt.Sprintf("%d calls, %v, closed %v", c.calls, c.wait, c.close), func(t *testing.T) {
+			top := scratch(t)
+			synctest.Test(t, func(t *testing.T) { c.run(t, top) })
+		})
+	}
+}
+
+func (c setBack) run(t *testing.T, top string) {
+	now, old, then := filepath.Join(top, "now"), filepath.Join(top, "old"), filepath.Join(top, "then")
+	must1(t, os.MkdirAll(filepath.Join(now, "key"), 0o700))
+	b := &child{out: io.Discard, top: now}
+	call := func() {
+		t.Helper()
+		r := recordOf(1, 1)
+		r.From, r.To = pbx.Party{Number: number.Must(caller(1)), Line: "Line"}, pbx.Party{User: anna, Ext: "201"}
+		b.s.Append(r)
+		must1(t, b.s.Sync(t.Context()))
+	}
+	must1(t, errors.Join(b.open(), b.plan(1)))
+	call()
+	copyTo(t, old, now)
+	for range c.calls {
+		call()
+	}
+	time.Sleep(c.wait)
+	synctest.Wait()
+	if !c.close { // what a kill leaves is what the kernel has
+		copyTo(t, then, now)
+	}
+	must1(t, b.stop())
+	if c.close {
+		copyTo(t, then, now)
+	}
+	db, err := os.ReadFile(filepath.Join(old, "data", "sotto.db"))
+	must1(t, err)
+	must1(t, os.WriteFile(filepath.Join(then, "data", "sotto.db"), db, 0o600))
+	for start := range 2 {
+		s, err := storage.Open(filepath.Join(then, "data"), rootAt(then), quiet())
+		must1(t, err)
+		if n := s.Health().SetBack; (n > 0) != c.want || n > uint64(c.calls) || c.want && c.calls < 64 && n < uint64(c.calls) {
+			t.Errorf("start %d: set back by %d", start, n)
+		}
+		must1(t, s.Close())
+	}
+}
+
 // TestTwoProcesses holds the store in one process and opens it in another; when the first
 // is killed the second gets it.
 func TestTwoProcesses(t *testing.T) {
@@ -165,57 +235,5 @@ func TestTwoProcesses(t *testing.T) {
 	cmd.Wait()
 	if _, err := tr.look(t, top); err != nil {
 		t.Errorf("after the first was killed: %v", err)
-	}
-}
-
-// TestClockAt1970 takes a box whose clock has lost its time: the calls of 1970 and those of
-// a clock set back are kept and shown like others. The bubble's clock begins in 2000.
-func TestClockAt1970(t *testing.T) {
-	top := scratch(t)
-	tr := newTruth()
-	someOffice(t, top, tr)
-	newest := tr.records
-	epoch := func(i int) pbx.Record {
-		r := recordOf(newest+1+i, 2)
-		r.Began = time.Unix(int64(i), 0).UTC()
-		return r
-	}
-	synctest.Test(t, func(t *testing.T) {
-		s, err := storage.Open(filepath.Join(top, "data"), rootAt(top), quiet())
-		must1(t, err)
-		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan error)
-		go func() { done <- s.Run(ctx) }()
-		for i := range 3 {
-			s.Append(epoch(i))
-			must1(t, s.Sync(ctx))
-			time.Sleep(36 * time.Hour)
-		}
-		if _, err := s.Erase(ctx, owner, person(caller(3))); err != nil && !errors.Is(err, storage.ErrUnknownPerson) {
-			t.Error(err)
-		}
-		cancel()
-		must1(t, errors.Join(<-done, s.Close()))
-	})
-	s, err := storage.Open(filepath.Join(top, "data"), rootAt(top), quiet())
-	must1(t, err)
-	defer s.Close()
-	page, err := s.As(owner).Records(t.Context(), storage.Query{Limit: 500})
-	must1(t, err)
-	if len(page) != newest+3 {
-		t.Fatalf("%d records, want %d", len(page), newest+3)
-	}
-	for i := range 3 {
-		v, want := page[2-i], epoch(i)
-		from, _ := partyOf(v.From)
-		if !v.Began.Equal(want.Began) || v.From.State == storage.Shown && from != want.From {
-			t.Errorf("record %d of 1970 began %v", i, v.Began)
-		}
-	}
-	if page, err := s.As(owner).Records(t.Context(), storage.Query{Until: time.Unix(100, 0)}); err != nil || len(page) != 3 {
-		t.Errorf("%d records before 100 s past 1970, want 3: %v", len(page), err)
-	}
-	if h := s.Health(); h.Unreadable+h.Lost > 0 {
-		t.Errorf("%d unreadable, %d lost", h.Unreadable, h.Lost)
 	}
 }

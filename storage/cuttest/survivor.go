@@ -40,29 +40,30 @@ func (d *Disk) Survivor(rnd *rand.Rand) *Disk {
 			}
 			return
 		}
-		s.inodes[ino] = &inode{mode: n.mode, data: n.survivor(rnd)}
+		data, size := n.survivor(rnd)
+		s.inodes[ino] = &inode{mode: n.mode, data: data, size: size}
 	}
 	keep(rootIno)
 	return s
 }
 
-// survivor gives a file's bytes as they may be after a cut.
-func (n *inode) survivor(rnd *rand.Rand) []byte {
-	size := len(n.data)
+// survivor gives a file's bytes and size as they may be after a cut.
+func (n *inode) survivor(rnd *rand.Rand) (data []byte, size int) {
+	size = n.size
 	if len(n.sizes) > 0 {
 		size = n.sizes[rnd.IntN(len(n.sizes))]
 	}
-	data := append([]byte(nil), n.data[:min(size, len(n.data))]...)
-	data = append(data, make([]byte, size-len(data))...)
+	data = append(data, n.data[:min(size, len(n.data))]...)
 	how := rnd.IntN(4)
 	for _, unsure := range []map[int][][]byte{n.dirty, n.lost} {
 		for i, versions := range unsure {
 			if at := i * sectorLen; at < size {
+				data = extended(data, min(size, at+sectorLen))
 				copy(data[at:], pick(rnd, how, versions))
 			}
 		}
 	}
-	return data
+	return data, size
 }
 
 // pick gives the content of one sector: the oldest, the newest, any, or any one torn in

@@ -4,16 +4,12 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"math"
 	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
-	"time"
-
-	"go.etcd.io/bbolt"
 
 	"sotto/pbx"
 	"sotto/pbx/number"
@@ -203,37 +199,6 @@ func (tr *truth) lookInside(t *testing.T, top string, f *found) error {
 		return fmt.Errorf("health: %d unreadable, set back by %d, keys lost: %v, down: %v, lifeline: %v", h.Unreadable, h.SetBack, h.KeysLost, h.Down, h.Lifeline)
 	}
 	return tr.lookAtFiles(top)
-}
-
-// lookAtLifeline reads what the box runs from when the store does not open, before a start
-// puts it right.
-func (tr *truth) lookAtLifeline(dir string) error {
-	l, err := storage.ReadLifeline(dir)
-	if err != nil && (tr.plan.sure > 0 || !errors.Is(err, fs.ErrNotExist)) {
-		return fmt.Errorf("before a start: %w", err)
-	}
-	if err == nil && tr.plan.sure > 0 && len(l.Users) == 0 {
-		return errors.New("the lifeline has nobody")
-	}
-	return nil
-}
-
-// checkPages has bbolt go through all pages of a closed database: each is in use once, or free.
-func checkPages(path string) error {
-	db, err := bbolt.Open(path, 0o600, &bbolt.Options{ReadOnly: true, Timeout: time.Second, PreLoadFreelist: true})
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("check pages: %w", err)
-	}
-	defer db.Close()
-	return db.View(func(tx *bbolt.Tx) error {
-		for bad := range tx.Check() {
-			err = errors.Join(err, bad)
-		}
-		return err
-	})
 }
 
 // touched tells whether an erasure of the person was ever begun.
