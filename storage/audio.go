@@ -107,7 +107,7 @@ func (w *AudioWriter) create(key *seal.Key) (err error) {
 func (w *AudioWriter) Item() keyring.Item { return w.item }
 
 // Write takes audio, 8,000 bytes a second. Each second of it is synced when it is whole, so
-// that a power cut costs one and a half at most. [ErrNoAudio] if it was deleted or a person
+// that a power cut costs about one and a half at most. [ErrNoAudio] if it was deleted or a person
 // erased in the meantime. After an error nothing more is taken, and what was synced stays.
 func (w *AudioWriter) Write(p []byte) (int, error) {
 	w.mu.Lock()

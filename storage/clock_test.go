@@ -89,6 +89,11 @@ func TestClockAt1970(t *testing.T) {
 	s.keepHouse(t)
 	check("a term by the wrong clock", 0, 4)
 
+	// Nor does a date after all that the wrong clock knows of.
+	must(s.Forget(t.Context(), keyring.Calls, right))
+	s.keepHouse(t)
+	check("a date by the wrong clock", 0, 4)
+
 	start(right.AddDate(0, 0, 2))
 	calls()
 	check("set right again", 0, 5)

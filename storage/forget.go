@@ -69,6 +69,7 @@ func (s *Store) forget(ctx context.Context, before time.Time, step func(keyring.
 // for they are wrong. So a day with a slow clock, as at 1970, takes none with it that came
 // before, and one with a fast clock keeps none for years. The newest day always stays.
 func firstDay(days []day, before, today int32) keyring.Day {
+	before = min(before, today) // a clock at 1970 does not make all that there is old
 	newest := int32(-1)
 	known := 0 // days before the first whose date is none after today
 	for n := range days {

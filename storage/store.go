@@ -195,6 +195,9 @@ func (s *Store) Close() error {
 		return nil
 	}
 	err := s.writeLast()
+	if err == nil && !s.broken {
+		err = s.ring.Mark()
+	}
 	s.closed = true
 	s.giveUp(ErrDown)
 	if rerr := s.release(); err == nil {

@@ -14,28 +14,35 @@ func TestIgnoredSyncIsSeen(t *testing.T) {
 	folder := func(name string) func(Op) bool {
 		return func(o Op) bool { return o.Kind == SyncDir && o.Name == name }
 	}
+	empty := func(*rig) {}
+	started := func(r *rig) { r.run("first", -1, nil) }
+	bare := func(r *rig) { // no data folder
+		r.disk.remove(rootIno, "data")
+		r.disk.syncDir(rootIno)
+	}
 	for _, c := range []struct {
 		what    string
 		ignored func(Op) bool
-		work    string // after a first start without a lie, or "first"
-		within  int    // changes at most before the cut
+		before  func(*rig) // while the medium still tells the truth
+		work    string
+		within  int    // the cut comes before so many changes
 		not     string // why it cannot be seen
 	}{
-		{"all", func(Op) bool { return true }, "office", 200, ""},
-		{"database", file("sotto.db"), "office", 200, ""},
-		{"new database", file("sotto.db.new"), "first", 40, ""},
-		{"tail", func(o Op) bool { return o.Kind == Sync && strings.HasPrefix(o.Name, "keyring.tail-") }, "office", 200, ""},
-		{"new keyring", file("keyring.new"), "erase", 200, ""},
-		{"new key file", file("root.key.new"), "erase", 200, ""},
-		{"new lifeline", file("lifeline.json.new"), "office", 200, ""},
-		{"recording", func(o Op) bool { return o.Kind == Sync && len(o.Name) == 32 }, "record", 40, ""},
-		{"data folder", folder("data"), "erase", 200, ""},
-		{"folder of the key file", folder("key"), "erase", 200, ""},
-		{"folder of recordings", folder("messages"), "record", 40, ""},
-		{"folder above", folder(""), "nothing", 100, ""},
+		{"all", func(Op) bool { return true }, started, "office", 200, ""},
+		{"database", file("sotto.db"), started, "office", 200, ""},
+		{"new database", file("sotto.db.new"), empty, "first", 40, ""},
+		{"tail", func(o Op) bool { return o.Kind == Sync && strings.HasPrefix(o.Name, "keyring.tail-") }, started, "office", 200, ""},
+		{"new keyring", file("keyring.new"), started, "erase", 200, ""},
+		{"new key file", file("root.key.new"), started, "erase", 200, ""},
+		{"new lifeline", file("lifeline.json.new"), started, "office", 200, ""},
+		{"recording", func(o Op) bool { return o.Kind == Sync && len(o.Name) == 32 }, started, "record", 40, ""},
+		{"data folder", folder("data"), started, "erase", 200, ""},
+		{"folder of the key file", folder("key"), started, "erase", 200, ""},
+		{"folder of recordings", folder("messages"), started, "record", 40, ""},
+		{"folder above", folder(""), bare, "first", 100, ""},
 
-		{"zeros over the old keyring", file("keyring"), "erase", 200, "its key is destroyed and it has no name"},
-		{"zeros over the old key file", file("root.key"), "erase", 200, "it has no name: only who reads the medium itself finds it"},
+		{"zeros over the old keyring", file("keyring"), started, "erase", 200, "its key is destroyed and it has no name"},
+		{"zeros over the old key file", file("root.key"), started, "erase", 200, "it has no name: only who reads the medium itself finds it"},
 	} {
 		t.Run(c.what, func(t *testing.T) {
 			most := 40
@@ -47,22 +54,11 @@ func TestIgnoredSyncIsSeen(t *testing.T) {
 			}
 			for cut := range most {
 				r := newRig(t, uint64(cut))
-				switch c.work {
-				case "first":
-				case "nothing":
-					r.disk.remove(rootIno, "data")
-					r.disk.syncDir(rootIno)
-				default:
-					r.run("first", -1, nil)
-				}
+				c.before(r)
 				r.truth.lied = true
 				r.disk.IgnoreSyncs(c.ignored)
-				work := c.work
-				if work == "nothing" {
-					work = "first"
-				}
 				n := r.rnd.IntN(c.within)
-				r.run(work, n, nil)
+				r.run(c.work, n, nil)
 				if err := r.survive(outcomesOfCut); err != nil {
 					t.Logf("seen at cut %d, after %d changes: %s", cut+1, n, err)
 					if c.not != "" {
