@@ -88,6 +88,10 @@ const (
 
 // openDB opens a bbolt file, with half the mapping where the address space of a 32-bit
 // process has no room for the whole.
+//
+// The file is synced before anything is read from it. A run that was killed may have written a
+// transaction and not synced it; the next one, which bbolt would let build on it, reuses the
+// pages of the one before, and a power cut then leaves neither.
 func (s *Store) openDB(path string) (db *bbolt.DB, err error) {
 	size := mapping
 	if db, err = s.openMapped(path, size); errors.Is(err, syscall.ENOMEM) {
@@ -95,6 +99,11 @@ func (s *Store) openDB(path string) (db *bbolt.DB, err error) {
 		db, err = s.openMapped(path, size)
 	}
 	s.limit = int64(size - reserve)
+	if err == nil {
+		if err = errors.Join(s.file.Sync(), durable.SyncDir(s.dir)); err != nil {
+			db.Close()
+		}
+	}
 	var pathErr *fs.PathError
 	switch {
 	case err == nil:

@@ -149,6 +149,28 @@ func TestPowerCuts(t *testing.T) {
 		cuts, outcomesOfCut, time.Since(began).Milliseconds()/int64(cuts), acked, records, erased)
 }
 
+// TestKilledThenCut kills an office after each of its first changes, so that the kernel has
+// what was not synced, and cuts the power early in the life that follows: that one must not
+// rely on what it read before it is on the medium.
+func TestKilledThenCut(t *testing.T) {
+	r := newRig(t, 1)
+	r.run("first", -1, nil)
+	step := 1
+	if testing.Short() {
+		step = 7
+	}
+	disk, truth := r.disk, r.truth
+	for n := 1; n < 90; n += step {
+		r.disk, r.truth = disk.Survivor(r.rnd), truth.clone()
+		r.run("office", n, nil)
+		r.disk.PowerOn()
+		r.run("office", 2+r.rnd.IntN(18), nil)
+		if err := r.survive(5); err != nil {
+			t.Errorf("killed after change %d, then cut: %v", n, err)
+		}
+	}
+}
+
 // every cuts one workload after each of its changes in turn, or after some in steps, each time
 // from the medium as it is now, and gives how many changes it has.
 func (r *rig) every(work string, step int) (n int) {
