@@ -67,6 +67,7 @@ var rooms = []struct {
 	{"storage/keyring", []string{"storage/seal", "storage/durable"}, nil, "keys know nothing of what they seal"},
 	{"storage/durable", []string{}, nil, "files that survive a power cut"},
 	{"storage/root", []string{"storage/keyring", "storage/seal", "storage/durable", "storage/password"}, []string{"github.com/google/go-tpm", "golang.org/x/crypto", "golang.org/x/sys"}, "what keeps the epoch key: a passphrase's file or a TPM; the home of go-tpm"},
+	{"storage/policy", []string{}, nil, "pure; what an office sets about personal data"},
 	{"storage/e164", []string{}, []string{"github.com/nyaruka/phonenumbers"}, "pure; the home of phonenumbers"},
 	{"storage/cuttest", []string{"pbx", "storage"}, []string{"github.com/hanwen/go-fuse/v2"}, "a medium that loses what was not synced, for tests alone; the home of go-fuse"},
 	{"storage/formattest", []string{}, []string{"go.etcd.io/bbolt"}, "an independent reader, written from FORMAT.md alone: it shares no code with what writes"},

@@ -23,6 +23,7 @@ type Party struct {
 	Ext    plan.Ext      // of the user
 	Number number.Number // of an outside party; for a user who dialled what nobody has, what was dialled
 	Line   string        // name of the exchange line or trunk used, if any
+	Place  string        // where the user's telephone stands, by the plan of the call: [plan.User.Place]
 }
 
 // Record is one ended call. It is made once, when the call is over, and never changed.
@@ -40,6 +41,9 @@ type Record struct {
 	// Private: by the plan or the private-call prefix a party was not to be kept, known or
 	// not. What would tell who it was is not in From or To; the line it was on may be.
 	Private bool
+
+	Code   string        // the accounting code that was dialled with the call, by its name: [plan.Code]; empty: none
+	Missed []plan.UserID // who was rung, if nobody answered; the switch gives it away and keeps none
 
 	FromQuality, ToQuality *Quality // of the sound of telephones on the network, else nil
 }

@@ -142,7 +142,7 @@ func (s *Store) AddAccount(ctx context.Context, v Viewer, name, password string,
 	if v.Role != Owner || !s.Claimed() {
 		return Account{}, ErrNotAllowed
 	}
-	return s.addAccount(ctx, look{v, "add account", 1}, account{Name: name, Role: role, User: user}, password)
+	return s.addAccount(ctx, look{viewer: v, what: "add account", rows: 1}, account{Name: name, Role: role, User: user}, password)
 }
 
 // checkAccount tells what is wrong with an account by itself.

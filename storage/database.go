@@ -36,14 +36,27 @@ var (
 	bucketBySubject = []byte("bySubject")
 	bucketByLine    = []byte("byLine")
 	bucketErased    = []byte("erased")
-	keyVersion      = []byte("version")
-	keyCheck        = []byte("check")
-	keyCount        = []byte("count")
+
+	bucketJournal  = []byte("journal")
+	bucketByFar    = []byte("byFar")
+	bucketCounts   = []byte("counts")
+	bucketAudit    = []byte("audit")
+	bucketSettings = []byte("settings")
+	bucketPeople   = []byte("people")
+	bucketGrants   = []byte("grants")
+	bucketCanary   = []byte("canary")
+	bucketProofs   = []byte("proofs")
+	bucketLedger   = []byte("ledger")
+
+	keyVersion = []byte("version")
+	keyCheck   = []byte("check")
+	keyCount   = []byte("count")
 )
 
 // buckets are all there are.
 var buckets = [][]byte{bucketFormat, bucketRecords, bucketDays, bucketBySubject, bucketByLine, bucketErased, bucketPlans,
-	bucketSecrets, bucketBindings, bucketAccounts, bucketBox}
+	bucketSecrets, bucketBindings, bucketAccounts, bucketBox, bucketJournal, bucketByFar, bucketCounts, bucketAudit, bucketSettings,
+	bucketPeople, bucketGrants, bucketCanary, bucketProofs, bucketLedger}
 
 // create makes the database under another name and renames it when it is whole: bbolt
 // writes its first pages in place, and a power cut there would leave a file that

@@ -40,7 +40,7 @@ func (s *Store) Erase(ctx context.Context, v Viewer, p Person) (Proof, error) {
 	if err != nil {
 		return Proof{}, err
 	}
-	if err := s.audit(ctx, look{v, "erase person", 1}); err != nil {
+	if err := s.audit(ctx, look{viewer: v, what: "erase person", rows: 1}); err != nil {
 		return Proof{}, fmt.Errorf("note the erasure: %w", err)
 	}
 	defer s.tellPlan()

@@ -51,7 +51,7 @@ func (r *Reader) Watch(ctx context.Context) (*Watcher, error) {
 	if r.v.Role < Owner || r.v.Role > Staff {
 		return nil, ErrNotAllowed
 	}
-	if err := r.s.audit(ctx, look{r.v, "live view", 1}); err != nil {
+	if err := r.s.audit(ctx, look{viewer: r.v, what: "live view", rows: 1}); err != nil {
 		return nil, fmt.Errorf("note the look: %w", err)
 	}
 	return &Watcher{*r}, nil

@@ -154,7 +154,7 @@ func TestWatch(t *testing.T) {
 			t.Fatal("another name")
 		}
 	}
-	if want := []look{{owner, "live view", 1}}; !reflect.DeepEqual(looks, want) {
+	if want := []look{{viewer: owner, what: "live view", rows: 1}}; !reflect.DeepEqual(looks, want) {
 		t.Errorf("noted %+v", looks)
 	}
 	p := testPlan()

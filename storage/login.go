@@ -27,7 +27,7 @@ func (s *Store) LogIn(ctx context.Context, name, password string) (Account, erro
 		}
 		return Account{}, ErrWrongLogIn
 	}
-	if err := s.audit(ctx, look{a.public().Viewer(), "log in", 1}); err != nil {
+	if err := s.audit(ctx, look{viewer: a.public().Viewer(), what: "log in", rows: 1}); err != nil {
 		return Account{}, fmt.Errorf("note the log-in: %w", err)
 	}
 	return a.public(), nil
@@ -57,7 +57,7 @@ func (s *Store) ChangePassword(ctx context.Context, id AccountID, current, next 
 	if changed.Hash, err = s.hash(ctx, next); err != nil {
 		return err
 	}
-	if err := s.audit(ctx, look{a.public().Viewer(), "change password", 1}); err != nil {
+	if err := s.audit(ctx, look{viewer: a.public().Viewer(), what: "change password", rows: 1}); err != nil {
 		return fmt.Errorf("note the change: %w", err)
 	}
 	s.wmu.Lock()

@@ -164,8 +164,8 @@ func TestAccountAudit(t *testing.T) {
 	s.LogIn(t.Context(), ownerName, "wrong password")
 	s.AddAccount(t.Context(), a.Viewer(), "x", ownerPassword, Admin, "")
 	s.ChangePassword(t.Context(), a.ID, ownerPassword, "another password")
-	if want := []look{{Viewer{}, "claim", 1}, {a.Viewer(), "log in", 1}, {Viewer{}, "failed log-in", 0},
-		{a.Viewer(), "add account", 1}, {a.Viewer(), "change password", 1}}; !reflect.DeepEqual(looks, want) {
+	if want := []look{{viewer: Viewer{}, what: "claim", rows: 1}, {viewer: a.Viewer(), what: "log in", rows: 1}, {viewer: Viewer{}, what: "failed log-in", rows: 0},
+		{viewer: a.Viewer(), what: "add account", rows: 1}, {viewer: a.Viewer(), what: "change password", rows: 1}}; !reflect.DeepEqual(looks, want) {
 		t.Errorf("noted %+v", looks)
 	}
 	answer = errors.New("trail is full")

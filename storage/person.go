@@ -123,7 +123,7 @@ func (r *Reader) Find(ctx context.Context, p Person) (Found, error) {
 	if s.isDown() {
 		return Found{}, fmt.Errorf("find person: %w", ErrDown)
 	}
-	if err := s.audit(ctx, look{r.v, "find person", 1}); err != nil {
+	if err := s.audit(ctx, look{viewer: r.v, what: "find person", rows: 1}); err != nil {
 		return Found{}, fmt.Errorf("note the look: %w", err)
 	}
 	subjects := s.subjectsOfPerson(&p, k)
@@ -223,7 +223,7 @@ func (r *Reader) FormerUsers(ctx context.Context) ([]plan.User, error) {
 			}
 		}
 	}
-	if err := r.s.audit(ctx, look{r.v, "former users", len(former)}); err != nil {
+	if err := r.s.audit(ctx, look{viewer: r.v, what: "former users", rows: len(former)}); err != nil {
 		return nil, fmt.Errorf("note the look: %w", err)
 	}
 	slices.SortFunc(former, func(a, b plan.User) int {

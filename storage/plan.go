@@ -93,7 +93,7 @@ func (s *Store) SetPlan(ctx context.Context, v Viewer, rev Rev, p plan.Plan) (Re
 	if v.Role != Owner && v.Role != Admin {
 		return 0, ErrNotAllowed
 	}
-	if err := s.audit(ctx, look{v, "change plan", 1}); err != nil {
+	if err := s.audit(ctx, look{viewer: v, what: "change plan", rows: 1}); err != nil {
 		return 0, err
 	}
 	next, err := s.setPlan(ctx, rev, p)

@@ -339,7 +339,7 @@ func TestAudit(t *testing.T) {
 	s.SetPlan(t.Context(), owner, 0, testPlan())
 	s.As(owner).Plan(t.Context())
 	s.MakeSecret(t.Context(), owner, boris, markedSecret)
-	if want := []look{{owner, "call records", 1}, {owner, "change plan", 1}, {owner, "plan", 2}, {owner, "make secret", 1}}; !reflect.DeepEqual(looks, want) {
+	if want := []look{{viewer: owner, what: "call records", rows: 1}, {viewer: owner, what: "change plan", rows: 1}, {viewer: owner, what: "plan", rows: 2}, {viewer: owner, what: "make secret", rows: 1}}; !reflect.DeepEqual(looks, want) {
 		t.Errorf("noted %+v", looks)
 	}
 	answer = full

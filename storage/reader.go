@@ -9,25 +9,20 @@ import (
 	"strings"
 
 	"sotto/pbx/plan"
+	"sotto/storage/keyring"
+	"sotto/storage/policy"
 )
 
-// Role is what a viewer may see. The zero Role may see nothing.
-type Role uint8
+// Role is what a viewer may see and do; package policy has what that is.
+type Role = policy.Role
 
 const (
-	Owner          Role = iota + 1 // everything
-	Admin                          // users in full, outside numbers masked
-	PrivacyOfficer                 // as Admin; changes nothing
-	Installer                      // no party of any call, no name
-	Staff                          // own calls, in full
+	Owner          = policy.Owner
+	Admin          = policy.Admin
+	PrivacyOfficer = policy.PrivacyOfficer
+	Installer      = policy.Installer
+	Staff          = policy.Staff
 )
-
-func (r Role) String() string {
-	if r < Owner || r > Staff {
-		return "nobody"
-	}
-	return [...]string{Owner: "owner", Admin: "admin", PrivacyOfficer: "privacy officer", Installer: "installer", Staff: "staff"}[r]
-}
 
 // Viewer is who looks. Every read names one.
 type Viewer struct {
@@ -39,14 +34,16 @@ type Viewer struct {
 // ErrNotAllowed says that the viewer's role does not permit this.
 var ErrNotAllowed = errors.New("your role does not permit this")
 
-// look is one look at personal data, or one change, as the audit trail will have it.
-// The Store's audit function is called before anything is given out or changed, and its
-// error is the answer then: what cannot be noted is not shown. The trail itself is
-// still to come; until then nothing is noted.
+// look is one look at personal data, or one change, as the audit trail has it. It is noted
+// before anything is given out or changed, and an error is the answer then: what cannot be
+// noted is not shown.
 type look struct {
 	viewer Viewer
 	what   string // "call records", "live view", "plan", "change plan", "log in", "failed log-in" …
 	rows   int    // how many records or users it shows
+
+	about         []keyring.Subject // whom it is about, if that is somebody in particular; stands there as a pseudonym
+	before, after string            // of a change: as the viewer may see it, without a digit or a name; else empty
 }
 
 // Reader reads on behalf of one viewer. It is cheap, keeps nothing, and may be used by
@@ -82,7 +79,7 @@ func (r *Reader) Plan(ctx context.Context) (plan.Plan, Rev, error) {
 	default:
 		return plan.Plan{}, 0, ErrNotAllowed
 	}
-	if err := r.s.audit(ctx, look{r.v, "plan", len(p.Users)}); err != nil {
+	if err := r.s.audit(ctx, look{viewer: r.v, what: "plan", rows: len(p.Users)}); err != nil {
 		return plan.Plan{}, 0, fmt.Errorf("note the look: %w", err)
 	}
 	return p, rev, nil
@@ -98,7 +95,7 @@ func (r *Reader) Accounts(ctx context.Context) ([]Account, error) {
 		return nil, err
 	}
 	all := r.s.accounts.Load().list
-	if err := r.s.audit(ctx, look{r.v, "accounts", len(all)}); err != nil {
+	if err := r.s.audit(ctx, look{viewer: r.v, what: "accounts", rows: len(all)}); err != nil {
 		return nil, fmt.Errorf("note the look: %w", err)
 	}
 	list := make([]Account, len(all))

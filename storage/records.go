@@ -115,7 +115,7 @@ func (r *Reader) records(ctx context.Context, q Query, most int) (Page, error) {
 	if err != nil {
 		return Page{}, fmt.Errorf("read call records: %w", err)
 	}
-	if err := r.s.audit(ctx, look{r.v, "call records", len(f.page.Views)}); err != nil {
+	if err := r.s.audit(ctx, look{viewer: r.v, what: "call records", rows: len(f.page.Views)}); err != nil {
 		return Page{}, fmt.Errorf("note the look: %w", err)
 	}
 	return f.page, nil

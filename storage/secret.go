@@ -51,7 +51,7 @@ func (s *Store) MakeSecret(ctx context.Context, v Viewer, user plan.UserID, next
 	if v.Role != Owner && v.Role != Admin {
 		return "", ErrNotAllowed
 	}
-	if err := s.audit(ctx, look{v, "make secret", 1}); err != nil {
+	if err := s.audit(ctx, look{viewer: v, what: "make secret", rows: 1}); err != nil {
 		return "", err
 	}
 	s.wmu.Lock()

@@ -45,6 +45,7 @@ import (
 	"sotto/storage/durable"
 	"sotto/storage/keyring"
 	"sotto/storage/password"
+	"sotto/storage/policy"
 )
 
 var (
@@ -89,6 +90,7 @@ type Store struct {
 	keeper keeper // see housekeep.go
 
 	plan     atomic.Pointer[planAt]
+	settings atomic.Pointer[policy.Settings] // nil: none were saved
 	normals  normals
 	days     atomic.Pointer[[]day]
 	oldest   atomic.Uint64 // id of the oldest record that there should be

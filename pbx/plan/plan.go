@@ -22,6 +22,10 @@ type Plan struct {
 	Rules     []Rule   `json:"rules,omitempty"`     // what becomes of outside numbers
 	Emergency []string `json:"emergency,omitempty"` // emergency numbers beside the country's
 
+	Codes  []Code  `json:"codes,omitempty"`  // accounting codes that calls can be dialled with
+	Fields []Field `json:"fields,omitempty"` // what of users is kept beside name and extension; nothing named: no more
+
+	CodePrefix    string `json:"code_prefix,omitempty"`    // dialled before an accounting code, which ends with *: *71 in *71 42 * number; none when empty
 	OutsidePrefix string `json:"outside_prefix,omitempty"` // digit dialled before an outside number; none when empty
 	PrivatePrefix string `json:"private_prefix,omitempty"` // dialled before any number: who is called is not kept; as *67; none when empty
 	AreaCode      string `json:"area_code,omitempty"`      // of the office, without the digit for national calls: "30" in Berlin; Italy's with its 0; may be empty
@@ -38,10 +42,33 @@ type User struct {
 
 	SIP bool `json:"sip,omitempty"` // telephones on the network may register for this user
 
+	Place      string `json:"place,omitempty"`
+	Department string `json:"department,omitempty"`
+	Email      string `json:"email,omitempty"`
+	Mobile     string `json:"mobile,omitempty"`
+
 	Protected bool `json:"protected,omitempty"` // whom this user calls or is called by is never kept: works council, doctor, counsel
 	ShowOnly  bool `json:"show_only,omitempty"` // numbers of outside callers are shown to this user and not kept
 
 	ReverseOnAnswer bool `json:"reverse_on_answer,omitempty"` // the line's polarity turns when the called party answers: pay telephones, charge meters
+}
+
+// Field is something about a user that an office may choose to keep: D2 of the catalogue asks
+// for name and extension alone, and everything else to be off until it is switched on.
+type Field string
+
+// The fields there are. One that the plan does not name is refused when a user has it.
+const (
+	Place      Field = "place"      // where the telephone stands: for accounting, and for help that is on its way
+	Department Field = "department" // for accounting
+	Email      Field = "email"      // notices of messages go there
+	Mobile     Field = "mobile"     // calls may be forwarded there
+)
+
+// Code is an accounting code: a client, a matter, a cost centre.
+type Code struct {
+	Name   string `json:"name"`   // as records have it
+	Digits string `json:"digits"` // as it is dialled, 1 to 12 of 0-9
 }
 
 // Line is one line of the public exchange.

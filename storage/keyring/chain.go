@@ -20,9 +20,12 @@ import "sotto/storage/seal"
 type Class uint8
 
 const (
-	Own    Class = 0 // the own key, of no chain: for what stays as long as the person is known
-	Calls  Class = 1 // the facts of call records
-	Digits Class = 2 // the last digits of the outside number of a call record
+	Own     Class = 0 // the own key, of no chain: for what stays as long as the person is known
+	Calls   Class = 1 // the facts of call records
+	Digits  Class = 2 // the last digits of the outside number of a call record or an entry of a journal
+	Counts  Class = 3 // how many calls there were on a day; the box's alone
+	Journal Class = 4 // entries of journals
+	Audit   Class = 5 // lines of the audit trail, requests to unmask and the ledger; the box's, and of whom a reason is
 )
 
 // Day is the box's own count of days, from 0. It never goes back, whatever the clock does.

@@ -86,6 +86,19 @@ func (r *Ring) Forget(c Class, before Day) (chains int) {
 	return chains
 }
 
+// Oldest gives the first day that any chain of class c still opens, the box's too, as they are
+// in memory; false if there is none of that class.
+func (r *Ring) Oldest(c Class) (oldest Day, any bool) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	for _, p := range r.people {
+		if ch := p.chain(c); ch != nil && (!any || ch.day < oldest) {
+			oldest, any = ch.day, true
+		}
+	}
+	return oldest, any
+}
+
 // ForgetOf is [Ring.Forget] for one subject. It tells whether there was anything to forget.
 func (r *Ring) ForgetOf(s Subject, c Class, before Day) bool {
 	r.w.Lock()
