@@ -31,7 +31,7 @@ func userParty(u *plan.User) Party {
 	if u == nil {
 		return Party{}
 	}
-	return Party{User: u.ID, Ext: u.Ext}
+	return Party{User: u.ID, Ext: u.Ext, Place: u.Place}
 }
 
 // idle gives the stations of u that can be rung, and whether another is busy.
@@ -53,6 +53,9 @@ func (s *Switch) idle(u *plan.User) (free []*station, busy bool) {
 // callUser rings every free station of u, and its telephones on the network.
 func (s *Switch) callUser(l *leg, c *call, u *plan.User) {
 	free, busy := s.idle(u)
+	if busy {
+		c.miss(u)
+	}
 	net := u.SIP && s.cfg.Phones != nil
 	switch {
 	case len(free) > 0 || net:
@@ -102,7 +105,9 @@ func (s *Switch) alert(c *call, free []*station, net []*plan.User) {
 
 // alerts: a telephone that is called has begun to ring.
 func (s *Switch) alerts(b *leg, _ legArg) {
-	if c := b.call; !c.alerts {
+	c := b.call
+	c.miss(b.user)
+	if !c.alerts {
 		c.alerts = true
 		c.caller.run++
 		c.caller.at.rings(s, c.caller)
@@ -112,6 +117,9 @@ func (s *Switch) alerts(b *leg, _ legArg) {
 // refused: a telephone does not take the call. The call goes on as long as another may.
 func (s *Switch) refused(b *leg, a legArg) {
 	c := b.call
+	if a.cause == UserBusy || a.cause == Rejected {
+		c.miss(b.user)
+	}
 	s.remove(b)
 	if i := slices.Index(c.ringing, b); i >= 0 {
 		c.ringing = slices.Delete(c.ringing, i, i+1)
@@ -147,7 +155,7 @@ func (s *Switch) answer(b *leg, _ legArg) {
 		s.retrieve(b, legArg{})
 		return
 	}
-	c.answered, c.called = s.now, b
+	c.answered, c.called, c.missed = s.now, b, nil
 	switch ln := b.line(); {
 	case ln != nil:
 		c.connected(ln)
@@ -285,7 +293,7 @@ func (s *Switch) end(c *call, o Outcome, cause Cause, at time.Time) {
 	if at.IsZero() || at.Before(c.began) {
 		at = s.now
 	}
-	r := Record{From: c.from, To: c.to, Began: c.began, Outcome: o, Cause: cause, Held: c.held, Emergency: c.emergency}
+	r := Record{From: c.from, To: c.to, Began: c.began, Outcome: o, Cause: cause, Held: c.held, Emergency: c.emergency, Code: c.code, Missed: c.missed}
 	if c.answered.IsZero() {
 		r.Rang = at.Sub(c.began)
 	} else {

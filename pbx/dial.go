@@ -14,7 +14,7 @@ func (s *Switch) startDialling(l *leg) {
 }
 
 func (s *Switch) dialDigit(l *leg, a legArg) {
-	if len(l.digits) >= number.MaxDigits+len(l.numbers.Plan.OutsidePrefix)+len(l.numbers.Plan.PrivatePrefix) {
+	if len(l.digits) >= l.numbers.MaxDialled() {
 		s.fail(l, Unobtainable, Unallocated)
 		return
 	}
@@ -45,14 +45,9 @@ func (s *Switch) dialTimeout(l *leg, _ legArg) {
 
 // dialWhole: a telephone on the network sends the whole number at once.
 func (s *Switch) dialWhole(l *leg, _ legArg) {
-	digits := plan.Digits(string(l.digits))
-	rest, private := l.numbers.CutPrivate(digits)
-	r := plan.Route{Kind: plan.Unobtainable, Private: private}
-	if _, err := number.Parse(rest); err == nil {
-		l.digits = []byte(digits)
-		r = l.numbers.Route(digits)
-	} else {
-		l.digits = l.digits[:0] // no number at all
+	r := l.numbers.Route(plan.Digits(string(l.digits)))
+	if _, err := number.Parse(r.Behind); err != nil { // no number at all
+		r = plan.Route{Kind: plan.Unobtainable, Private: r.Private, Code: r.Code}
 	}
 	s.place(l, r)
 }
@@ -61,6 +56,9 @@ func (s *Switch) dialWhole(l *leg, _ legArg) {
 func (s *Switch) place(l *leg, r plan.Route) {
 	s.lastCall++
 	c := &call{id: s.lastCall, caller: l, numbers: l.numbers, began: s.now, from: userParty(l.user), emergency: r.Kind == plan.ToEmergency, private: r.Private}
+	if r.Code != nil {
+		c.code = r.Code.Name
+	}
 	l.call = c
 	s.calls = append(s.calls, c)
 	switch r.Kind {
@@ -77,8 +75,7 @@ func (s *Switch) place(l *leg, r plan.Route) {
 		c.to = Party{Number: dialled(r.Number)}
 		s.fail(l, Failed, NotPermitted)
 	default:
-		rest, _ := l.numbers.CutPrivate(string(l.digits))
-		c.to = Party{Number: dialled(rest)}
+		c.to = Party{Number: dialled(r.Behind)}
 		why := Unallocated
 		if r.Kind == plan.Incomplete { // of a telephone that sends the whole number
 			why = InvalidFormat

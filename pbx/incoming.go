@@ -31,7 +31,10 @@ func (s *Switch) lineRang(ln *line) {
 	var free []*station
 	var net []*plan.User
 	for _, u := range c.rings {
-		st, _ := s.idle(u)
+		st, busy := s.idle(u)
+		if busy {
+			c.miss(u)
+		}
 		free = append(free, st...)
 		if u.SIP && s.cfg.Phones != nil {
 			net = append(net, u)

@@ -97,9 +97,11 @@ type call struct {
 	blind     bool         // on a line that does not tell of an answer
 	held      bool
 	emergency bool
-	private   bool  // who is called is not to be kept
-	alerts    bool  // somebody is being rung
-	refused   Cause // the best reason of telephones that do not take the call, 0 for none
+	private   bool          // who is called is not to be kept
+	code      string        // the accounting code that was dialled, by its name
+	missed    []plan.UserID // whom the call rang or found busy, until somebody answers
+	alerts    bool          // somebody is being rung
+	refused   Cause         // the best reason of telephones that do not take the call, 0 for none
 	ended     bool
 	why       Cause // of its end
 }

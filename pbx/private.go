@@ -37,6 +37,7 @@ func (s *Switch) keep(c *call, r *Record) {
 		r.To, r.Sent, r.ToQuality = Party{Line: r.To.Line}, number.Number{}, nil
 	}
 	r.Private = from || to
+	s.keepMissed(c, r, to)
 }
 
 // calledBy gives the users whom c is to, all who are rung until one answers, none for a call to the exchange.

@@ -42,8 +42,18 @@ type Record struct {
 	// not. What would tell who it was is not in From or To; the line it was on may be.
 	Private bool
 
-	Code   string        // the accounting code that was dialled with the call, by its name: [plan.Code]; empty: none
-	Missed []plan.UserID // who was rung, if nobody answered; the switch gives it away and keeps none
+	// Code is the accounting code that was dialled with the call, by its name: [plan.Code];
+	// empty: none. It is there also where the number behind it is not kept: who dials a code
+	// wants the call accounted for.
+	Code string
+
+	// Missed is who missed the call, if nobody answered: whose telephone rang, was in use or
+	// refused; each once, none for a call to the exchange, and not who called. Who is not
+	// reached by it is not in it: with no telephone in service or registered nothing rang. It
+	// is empty where who is called is not kept, and of several who were rung it leaves out
+	// those of whom nobody is to learn who calls them, if From says it. The switch gives the
+	// list away and keeps none.
+	Missed []plan.UserID
 
 	FromQuality, ToQuality *Quality // of the sound of telephones on the network, else nil
 }

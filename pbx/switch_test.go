@@ -296,6 +296,7 @@ func FuzzSwitch(f *testing.F) {
 		b := lineBench(t, func(p *plan.Plan) {
 			p.Lines[0].Reversal, p.Lines[1].Pulse, p.Lines[1].Rings = true, true, []plan.Ext{"103", "104"}
 			p.Users[0].Protected, p.PrivatePrefix = true, "*1"
+			p.CodePrefix, p.Codes = "*3", []plan.Code{{Name: "One", Digits: "1"}, {Name: "Two", Digits: "10"}, {Name: "Three", Digits: "3"}}
 		})
 		office := b.numbers.Plan
 		for i, c := range data {
@@ -312,7 +313,7 @@ func FuzzSwitch(f *testing.F) {
 			case 5:
 				b.digits(p, "10"+string(rune('1'+c>>4%5)))
 			case 6:
-				b.digits(p, string("0123456789*#1112"[c>>4]))
+				b.digits(p, string("0123456789*#*112"[c>>4]))
 			case 7:
 				b.event(p, board.PortFailed)
 			case 8:
@@ -371,6 +372,15 @@ func FuzzSwitch(f *testing.F) {
 			}
 			if far := r.To; r.From.User == "a" && !r.Emergency && (far.User != "" || !far.Number.IsZero()) {
 				t.Fatalf("kept: whom a protected user called, %+v", r)
+			}
+			if len(r.Missed) > 0 && (r.Outcome == Answered || r.From.User == "a" && !r.Emergency || slices.Contains(r.Missed, r.From.User)) {
+				t.Fatalf("missed by somebody, %+v", r)
+			}
+			if slices.Contains(r.Missed, "a") && (r.From.User != "" || !r.From.Number.IsZero()) {
+				t.Fatalf("kept: whose call a protected user missed, %+v", r)
+			}
+			if missed := slices.Compact(slices.Sorted(slices.Values(r.Missed))); len(missed) != len(r.Missed) {
+				t.Fatalf("missed twice, %+v", r)
 			}
 		}
 		if n := len(b.phones); n > 0 {

@@ -12,6 +12,7 @@ import (
 
 	"sotto/pbx/plan"
 	"sotto/storage/password"
+	"sotto/storage/policy"
 )
 
 // AccountID names an account for as long as it exists. It is made at random and says
@@ -19,17 +20,24 @@ import (
 type AccountID string
 
 // Account is somebody who can log in to the page. The name is personal data of the one
-// who logs in, to be shown to that person and to owners. It logs and prints its id and
-// role only.
+// who logs in, to be shown to that person, to who sees all accounts and to who is asked to agree
+// to something by it. It logs and prints its id and role only.
 type Account struct {
 	ID   AccountID
 	Name string
 	Role Role
 	User plan.UserID // of Staff: the user whose calls are the account's own, else empty
+
+	MustChange bool // the password was made by [Store.ResetPassword]: nothing can be done but to change it
 }
 
-// Viewer is the account as one who looks.
-func (a Account) Viewer() Viewer { return Viewer{Role: a.Role, User: a.User, Account: a.ID} }
+// Viewer is the account as one who looks: nobody while the password is to be changed.
+func (a Account) Viewer() Viewer {
+	if a.MustChange {
+		return Viewer{Account: a.ID}
+	}
+	return Viewer{Role: a.Role, User: a.User, Account: a.ID}
+}
 
 // String gives id and role.
 func (a Account) String() string { return fmt.Sprintf("account %s (%v)", a.ID, a.Role) }
@@ -79,7 +87,7 @@ var (
 	ErrTooManyAccounts = errors.New("there are as many accounts as the box takes: remove one")
 )
 
-func (a *account) public() Account { return Account{a.ID, a.Name, a.Role, a.User} }
+func (a *account) public() Account { return Account{a.ID, a.Name, a.Role, a.User, a.Once != 0} }
 
 // accounts are all accounts at one time; they never change once published.
 type accounts struct {
@@ -127,22 +135,22 @@ func (s *Store) Claim(ctx context.Context, name, password string) error {
 	if s.Claimed() {
 		return ErrClaimed
 	}
-	_, err := s.addAccount(ctx, look{what: claiming, rows: 1}, account{Name: name, Role: Owner}, password)
+	_, err := s.addAccount(ctx, look{stranger: true, what: claiming}, account{Name: name, Role: Owner}, password)
 	return err
 }
 
-// AddAccount makes an account and returns it once it is durable. Only an owner may, else
-// [ErrNotAllowed]. The user is that of an account of staff and must be in the plan; other
+// AddAccount makes an account and returns it once it is durable. It needs the right
+// policy.ChangeAccounts, else [ErrNotAllowed]. The user is that of an account of staff and must be in the plan; other
 // roles have none: [ErrAccountRole]. The name is 1 to 64 characters, else
 // [ErrAccountName], and no other account's, else [ErrNameTaken]. The password has 10 to
 // 256 characters, taken as they are typed without a Unicode normal form, else
 // [ErrPasswordLength], and is not the name, else [ErrPasswordIsName]. [ErrBusy] when too
 // many passwords are being checked. It does not need Run.
 func (s *Store) AddAccount(ctx context.Context, v Viewer, name, password string, role Role, user plan.UserID) (Account, error) {
-	if v.Role != Owner || !s.Claimed() {
+	if !s.may(v, policy.ChangeAccounts) || !s.Claimed() {
 		return Account{}, ErrNotAllowed
 	}
-	return s.addAccount(ctx, look{viewer: v, what: "add account", rows: 1}, account{Name: name, Role: role, User: user}, password)
+	return s.addAccount(ctx, look{viewer: v, what: "add account", after: role.String()}, account{Name: name, Role: role, User: user}, password)
 }
 
 // checkAccount tells what is wrong with an account by itself.
@@ -152,10 +160,15 @@ func checkAccount(a *account, pw string) error {
 	case n == 0, n > MaxAccountName, !utf8.ValidString(a.Name), strings.TrimSpace(a.Name) != a.Name,
 		strings.ContainsFunc(a.Name, func(r rune) bool { return !unicode.IsPrint(r) }):
 		return ErrAccountName
-	case a.Role < Owner, a.Role > Staff, (a.Role == Staff) != (a.User != ""):
+	case !rolesUser(a.Role, a.User):
 		return ErrAccountRole
 	}
 	return checkPassword(a.Name, pw)
+}
+
+// rolesUser tells whether a role and a user go together.
+func rolesUser(role Role, user plan.UserID) bool {
+	return role >= Owner && role <= Staff && (role == Staff) == (user != "")
 }
 
 func checkPassword(name, pw string) error {
@@ -180,9 +193,6 @@ func (s *Store) addAccount(ctx context.Context, l look, a account, pw string) (A
 		return Account{}, err
 	}
 	a.ID = AccountID(rand.Text())
-	if err := s.audit(ctx, l); err != nil {
-		return Account{}, fmt.Errorf("note the change: %w", err)
-	}
 	s.wmu.Lock()
 	defer s.wmu.Unlock()
 	if err := ctx.Err(); err != nil {
@@ -199,7 +209,8 @@ func (s *Store) addAccount(ctx context.Context, l look, a account, pw string) (A
 	case a.Role == Staff && s.plan.Load().users[a.User] == nil:
 		return Account{}, ErrAccountRole
 	}
-	if err := s.putAccount(&a, !old.claimed); err != nil {
+	l.after = a.Role.String()
+	if err := s.putAccount(&a, !old.claimed, l); err != nil {
 		return Account{}, fmt.Errorf("save account: %w", err)
 	}
 	return a.public(), nil

@@ -15,11 +15,12 @@ type account struct {
 	Role Role          `json:"role"`
 	User plan.UserID   `json:"user,omitempty"`
 	Hash password.Hash `json:"hash"`
+	Once bit           `json:"once,omitempty"` // the password is good for nothing but to change it
 }
 
-// putAccount makes a durable, in place of what it was before, and publishes it. It is
-// under wmu.
-func (s *Store) putAccount(a *account, claim bool) error {
+// putAccount makes a durable, in place of what it was before, with its line of the audit trail,
+// and publishes it. It is under wmu.
+func (s *Store) putAccount(a *account, claim bool, note look) error {
 	subject, err := s.ring.Subject(keyring.Admin, string(a.ID))
 	if err != nil {
 		return err
@@ -29,6 +30,8 @@ func (s *Store) putAccount(a *account, claim bool) error {
 	if err != nil {
 		return err
 	}
+	note.about = []keyring.Subject{subject}
+	s.pend(note)
 	if err := s.commit(func(tx *bbolt.Tx) error {
 		b := tx.Bucket(bucketAccounts)
 		if b == nil {

@@ -77,7 +77,8 @@ func (s *Store) create(path string) error {
 			}
 		}
 		f := tx.Bucket(bucketFormat)
-		return errors.Join(f.Put(keyVersion, []byte{formatVersion}), f.Put(keyCheck, s.sealCheck(checkFree)), s.putCount(tx, 0))
+		return errors.Join(f.Put(keyVersion, []byte{formatVersion}), f.Put(keyCheck, s.sealCheck(checkFree)),
+			s.putCount(tx, 0, &auditRows{}))
 	})
 	if cerr := db.Close(); err == nil {
 		err = cerr
@@ -165,7 +166,11 @@ func (s *Store) load() error {
 			return err
 		}
 		s.loadSecrets(tx.Bucket(bucketSecrets))
+		s.loadPeople(tx.Bucket(bucketPeople))
 		s.loadAccounts(tx.Bucket(bucketAccounts), check == checkClaimed)
+		s.loadGrants(tx.Bucket(bucketGrants))
+		s.loadSettings(tx.Bucket(bucketSettings))
+		s.loadState(tx.Bucket(bucketSettings))
 		return nil
 	}); err != nil {
 		return err
@@ -173,23 +178,29 @@ func (s *Store) load() error {
 	return s.measureFirst()
 }
 
-// loadRecords reads the newest id.
+// loadRecords reads the newest ids.
 func (s *Store) loadRecords(tx *bbolt.Tx) {
 	records := tx.Bucket(bucketRecords)
 	k, _ := records.Cursor().Last()
 	last := max(idOf(k), RecordID(records.Sequence()))
 	s.last, s.durable = last, last
+	s.lastEntry = RecordID(tx.Bucket(bucketJournal).Sequence())
+	s.newestEntry.Store(uint64(s.lastEntry))
 }
 
 // The count is how many transactions the database has had, the id of the oldest record
-// that it should have, and how far the keyring was written: 8 bytes each. The keyring keeps
-// a mark of the first, so that a database that was put back, or that has lost transactions,
-// shows; and so does a keyring by the last.
+// that it should have, how far the keyring was written, and the number of the newest line of
+// the audit trail: 8 bytes each; then that line's link. The keyring keeps a mark of the first, so
+// that a database that was put back, or that has lost transactions, shows; and so does a
+// keyring by the third, and a trail by the rest.
+const countSize = 4*8 + len(link{})
 
-func (s *Store) putCount(tx *bbolt.Tx, n uint64) error {
+func (s *Store) putCount(tx *bbolt.Tx, n uint64, a *auditRows) error {
 	plain := binary.BigEndian.AppendUint64(nil, n)
 	plain = binary.BigEndian.AppendUint64(plain, uint64(s.oldestID()))
 	plain = binary.BigEndian.AppendUint64(plain, uint64(s.ring.Position()))
+	plain = binary.BigEndian.AppendUint64(plain, a.newest)
+	plain = append(plain, a.link[:]...)
 	return tx.Bucket(bucketFormat).Put(keyCount, s.sealBox(bucketFormat, keyCount, plain))
 }
 
@@ -197,7 +208,8 @@ func (s *Store) putCount(tx *bbolt.Tx, n uint64) error {
 func (s *Store) loadCount(tx *bbolt.Tx) {
 	mark := s.ring.Count()
 	plain, err := s.openBox(bucketFormat, keyCount, tx.Bucket(bucketFormat).Get(keyCount))
-	if err != nil || len(plain) != 24 {
+	if err != nil || len(plain) != countSize {
+		s.loadAudit(tx, nil)
 		k, _ := tx.Bucket(bucketRecords).Cursor().First()
 		s.count = mark
 		s.oldest.Store(uint64(max(idOf(k), 1)))
@@ -208,15 +220,18 @@ func (s *Store) loadCount(tx *bbolt.Tx) {
 	}
 	s.count = binary.BigEndian.Uint64(plain)
 	s.oldest.Store(max(binary.BigEndian.Uint64(plain[8:]), 1))
+	s.loadAudit(tx, plain[24:])
 	if k, _ := tx.Bucket(bucketRecords).Cursor().Last(); idOf(k) < s.last && s.oldestID() <= s.last {
 		s.log.Warn("the newest call records are missing from the database", "missing", uint64(s.last-max(idOf(k), s.oldestID()-1)))
 	}
 	if s.ring.Found() < keyring.Position(binary.BigEndian.Uint64(plain[16:])) {
 		s.keysLost, s.doubt = true, true
+		s.owe("older keyring in use")
 		s.log.Error("an older copy of the keyring was put back, or its newest keys were lost: what they opened counts as no longer kept")
 	}
 	if s.count < mark {
 		s.setBack, s.doubt = mark-s.count, true
+		s.owe("older database in use")
 		s.log.Error("an older copy of the database was put back, or its newest transactions were lost: what was stored since is gone",
 			"transactions", s.setBack)
 		s.count = mark // so that this is told once, and the next time as well
@@ -273,10 +288,19 @@ const (
 )
 
 // commit makes the new persons' keys durable, then what write puts into the database, in
-// one transaction, under wmu.
+// one transaction, under wmu. The lines of the audit trail that are pending are of it; if it
+// fails, nothing has happened and they are gone.
 func (s *Store) commit(write func(*bbolt.Tx) error) error {
+	pending := s.trail.pending
+	s.trail.pending = nil
 	if s.closed || s.broken {
 		return ErrDown
+	}
+	defer func() { s.putting = nil }()
+	lines, err := s.sealLines(append(s.trail.owed[:len(s.trail.owed):len(s.trail.owed)], pending...))
+	if err != nil {
+		s.failed.Add(1)
+		return fmt.Errorf("write audit trail: %w", err)
 	}
 	keys := s.ring.Commit
 	if s.count%markEvery == 0 {
@@ -287,12 +311,21 @@ func (s *Store) commit(write func(*bbolt.Tx) error) error {
 		return err
 	}
 	oldest := s.oldest.Load()
-	err := guard(func() error {
+	days := s.putting
+	err = guard(func() error {
 		if err := s.db.Update(func(tx *bbolt.Tx) error {
 			if err := write(tx); err != nil {
 				return err
 			}
-			return s.putCount(tx, s.count+1)
+			if days != nil {
+				if err := s.putDays(tx, days); err != nil {
+					return err
+				}
+			}
+			if err := s.putLines(tx, &lines); err != nil {
+				return err
+			}
+			return s.putCount(tx, s.count+1, &lines)
 		}); err != nil {
 			return err
 		}
@@ -303,6 +336,10 @@ func (s *Store) commit(write func(*bbolt.Tx) error) error {
 		s.count++
 		s.ring.SetCount(s.count)
 		s.commits.Add(1)
+		if days != nil {
+			s.tookDays(days)
+		}
+		s.tookLines(&lines)
 		return nil
 	}
 	s.oldest.Store(oldest)

@@ -3,6 +3,7 @@ package storage
 import (
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"slices"
 	"sort"
 	"time"
@@ -24,14 +25,18 @@ const dayPause = 10 * time.Minute
 type day struct {
 	date  int32    // days since 1970
 	first RecordID // the first record of this day or later
+	entry RecordID // the first entry of a journal of this day or later
 	most  int32    // minutes that its longest call lasted, rounded up to a power of two
+	term  int32    // the believed date of it, days since 1970: what terms count from; never less than of the day before
 }
 
 // dayJSON is a row of the bucket of days.
 type dayJSON struct {
 	Date  int32    `json:"d"`
 	First RecordID `json:"f"`
+	Entry RecordID `json:"j"`
 	Most  int32    `json:"l,omitempty"`
+	Term  int32    `json:"b,omitempty"` // how much later than Date the believed date is
 }
 
 // table gives the days there are, from day 0. It never changes.
@@ -75,14 +80,41 @@ func (s *Store) stretches(timed bool) []RecordID {
 }
 
 // nextTable gives the table with which a record is written whose id is next: with a new day
-// if the date has changed. It is under wmu.
+// if the clock's date or the believed one has changed. It is under wmu.
 func (s *Store) nextTable(next RecordID) []day {
+	s.believe()
 	t := s.table()
-	date := dateOf(s.clock())
-	if len(t) == 0 || len(t) < maxDays && t[len(t)-1].date != date && (s.dayBegan.IsZero() || time.Since(s.dayBegan) >= dayPause) {
-		t = append(slices.Clip(t), day{date: date, first: next})
+	d := day{date: dateOf(s.clock()), first: next, entry: s.lastEntry + 1, term: s.keeper.belief.date()}
+	if n := len(t) - 1; n >= 0 {
+		if d.term = max(d.term, t[n].term); t[n].date == d.date && t[n].term == d.term ||
+			len(t) >= maxDays || !s.dayBegan.IsZero() && time.Since(s.dayBegan) < dayPause {
+			return t
+		}
 	}
-	return t
+	return append(slices.Clip(t), d)
+}
+
+// dayToWrite gives the table of days with one at its end that the box's chain of a class can
+// seal. It is under wmu. What is sealed on that day has the table in putting when it is
+// committed, so that all of one transaction is of one day, midnight or not.
+func (s *Store) dayToWrite(class keyring.Class) ([]day, error) {
+	days := s.nextTable(s.last + 1)
+	for {
+		k, err := s.ring.SealKey(keyring.Subject{}, class, keyring.Day(len(days)-1))
+		clear(k[:])
+		if !errors.Is(err, keyring.ErrAged) || len(days) >= maxDays {
+			return days, err
+		}
+		days = s.oneMore(days)
+	}
+}
+
+// oneMore gives the table with another day: a chain has forgotten the newest, because the
+// database is older than the keyring. Days that were lost with it have had their numbers.
+func (s *Store) oneMore(days []day) []day {
+	days = append(slices.Clip(days), days[len(days)-1])
+	days[len(days)-1].first, days[len(days)-1].entry = s.last+1, s.lastEntry+1
+	return days
 }
 
 // withCall gives the table t with a call of its newest day that lasted as long as d.
@@ -109,7 +141,8 @@ func (s *Store) longestCall() time.Duration {
 	return min(time.Duration(most)*time.Minute, longest)
 }
 
-// putDays writes the rows of the days of a table that the box has not, or not so.
+// putDays writes the rows of the days of a table that the box has not, or not so. It is for
+// [Store.commit] alone, which makes it the table once it is durable.
 func (s *Store) putDays(tx *bbolt.Tx, t []day) error {
 	b := tx.Bucket(bucketDays)
 	if b == nil {
@@ -120,17 +153,26 @@ func (s *Store) putDays(tx *bbolt.Tx, t []day) error {
 	if from > 0 && t[from-1] != old[from-1] {
 		from--
 	}
-	for i := from; i < len(t); i++ {
-		plain, err := json.Marshal(dayJSON{t[i].date, t[i].first, t[i].most})
-		if err != nil {
+	for i := range min(s.keeper.redated, from) {
+		if err := s.putDay(b, i, &t[i]); err != nil {
 			return err
 		}
-		key := dayKey(i)
-		if err := b.Put(key, s.sealBox(bucketDays, key, plain)); err != nil {
+	}
+	for i := from; i < len(t); i++ {
+		if err := s.putDay(b, i, &t[i]); err != nil {
 			return err
 		}
 	}
 	return b.SetSequence(uint64(len(t)))
+}
+
+func (s *Store) putDay(b *bbolt.Bucket, n int, d *day) error {
+	plain, err := json.Marshal(dayJSON{d.date, d.first, d.entry, d.most, d.term - d.date})
+	if err != nil {
+		return err
+	}
+	key := dayKey(n)
+	return b.Put(key, s.sealBox(bucketDays, key, plain))
 }
 
 // tookDays makes t the table once it is durable.
@@ -142,6 +184,7 @@ func (s *Store) tookDays(t []day) {
 	if n := len(t); n > len(old) || n > 0 && t[n-1] != old[n-1] {
 		s.days.Store(&t)
 	}
+	s.keeper.redated = 0
 }
 
 func dayKey(n int) []byte { return binary.BigEndian.AppendUint32(nil, uint32(n)) }
@@ -162,18 +205,26 @@ func (s *Store) loadDays(b *bbolt.Bucket, last RecordID) error {
 	}
 	t := make([]day, n)
 	var bad uint64
-	next := day{first: last + 1}
+	next := day{first: last + 1, entry: s.lastEntry + 1, term: lastDate}
 	for i := len(t) - 1; i >= 0; i-- {
 		key := dayKey(i)
 		var j dayJSON
 		plain, err := s.openBox(bucketDays, key, b.Get(key))
-		if err != nil || json.Unmarshal(plain, &j) != nil || j.First == 0 || j.First > next.first {
+		if err != nil || json.Unmarshal(plain, &j) != nil || j.First == 0 || j.First > next.first || j.Entry == 0 || j.Entry > next.entry {
 			bad++
 			next.most = int32(longest / time.Minute)
 		} else {
-			next = day{j.Date, j.First, j.Most}
+			next = day{j.Date, j.First, j.Entry, j.Most, min(j.Date+j.Term, next.term)}
 		}
 		t[i] = next
+	}
+	for i := range t { // a date that is not known is that of the day after, else of the day before
+		if t[i].term == lastDate {
+			t[i].term = 0
+			if i > 0 {
+				t[i].term = t[i-1].term
+			}
+		}
 	}
 	if bad > 0 {
 		s.doubt = true

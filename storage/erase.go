@@ -16,7 +16,7 @@ import (
 
 var (
 	// ErrLastOwner says that nobody could rule the box any more.
-	ErrLastOwner = errors.New("the last owner cannot be erased: make another owner first")
+	ErrLastOwner = errors.New("this is the last owner: make another owner first")
 
 	// ErrPlanNeeds says that the plan is not valid without a user. The error that wraps it
 	// holds the [plan.Problems].
@@ -25,7 +25,7 @@ var (
 
 // Erase takes a person out of everything and returns once that is final: no key that could
 // open what was kept of the person exists any more, in the keyring, its files or the root.
-// Rows of others keep a pseudonym. What was queued of the person is written before, and
+// Rows of others keep a pseudonym; a user's own journal goes whole. What was queued of the person is written before, and
 // erased with the rest; a later call from the same number is somebody new.
 //
 // A number is erased by owner, admin and privacy officer; a user by owner and admin, and
@@ -36,12 +36,9 @@ var (
 // finished by the next Erase, by itself later or at the next start, and is not acknowledged
 // before. It does not need Run.
 func (s *Store) Erase(ctx context.Context, v Viewer, p Person) (Proof, error) {
-	k, err := p.kind(v)
+	k, err := s.erasable(v, &p)
 	if err != nil {
 		return Proof{}, err
-	}
-	if err := s.audit(ctx, look{viewer: v, what: "erase person", rows: 1}); err != nil {
-		return Proof{}, fmt.Errorf("note the erasure: %w", err)
 	}
 	defer s.tellPlan()
 	s.wmu.Lock()
@@ -52,7 +49,7 @@ func (s *Store) Erase(ctx context.Context, v Viewer, p Person) (Proof, error) {
 	if s.isHelp(p.Number) {
 		return Proof{}, ErrHelp
 	}
-	proof, err := s.erase(&p, k)
+	proof, err := s.erase(v, &p, k)
 	if err != nil {
 		return Proof{}, fmt.Errorf("erase person: %w", err)
 	}
@@ -73,7 +70,7 @@ func (s *Store) isHelp(n number.Number) bool {
 
 // erase is Erase under wmu. What an earlier one left undone comes first: if that was of the
 // same person, whose number no longer leads anywhere, its proof is the answer.
-func (s *Store) erase(p *Person, k keyring.Kind) (Proof, error) {
+func (s *Store) erase(v Viewer, p *Person, k keyring.Kind) (Proof, error) {
 	if err := s.writeQueued(true); err != nil {
 		return Proof{}, err
 	}
@@ -89,7 +86,7 @@ func (s *Store) erase(p *Person, k keyring.Kind) (Proof, error) {
 	group, tried := keep.tried[*p]
 	delete(keep.tried, *p)
 	if subjects := s.subjectsOfPerson(p, k); len(subjects) > 0 {
-		if err := s.beginErasure(p, k, subjects); err != nil {
+		if err := s.beginErasure(look{viewer: v, what: "erase person", rows: 1}, p, k, subjects); err != nil {
 			return Proof{}, err
 		}
 		group = subjects
@@ -111,8 +108,9 @@ func (s *Store) erase(p *Person, k keyring.Kind) (Proof, error) {
 }
 
 // beginErasure notes the erasure and takes what is the person's own out of the database and
-// the plan, in one transaction. subjects[0] is what the person is known by.
-func (s *Store) beginErasure(p *Person, k keyring.Kind, subjects []keyring.Subject) error {
+// the plan, in one transaction with the line l of the audit trail. subjects[0] is what the
+// person is known by.
+func (s *Store) beginErasure(l look, p *Person, k keyring.Kind, subjects []keyring.Subject) error {
 	isOwner := func(a *account) bool { return a.Role == Owner }
 	all := s.accounts.Load()
 	stay := &accounts{claimed: all.claimed, list: slices.DeleteFunc(slices.Clone(all.list), func(a *account) bool {
@@ -147,14 +145,17 @@ func (s *Store) beginErasure(p *Person, k keyring.Kind, subjects []keyring.Subje
 		}
 	}
 	list[0].Items = len(s.itemsOf(subjects))
+	l.about = subjects
+	s.pend(l)
 	if err := s.commit(func(tx *bbolt.Tx) error {
 		for i := range list {
 			t := &list[i]
 			t.Rows = countOf(tx, t.subject)
+			t.Entries = entriesOf(tx, t.subject)
 			if i == 0 {
 				t.Plans = len(plansOf(tx, t.subject))
 			}
-			for _, bucket := range [][]byte{bucketSecrets, bucketBindings, bucketAccounts} {
+			for _, bucket := range [][]byte{bucketSecrets, bucketBindings, bucketAccounts, bucketPeople} {
 				if err := dropOwn(tx.Bucket(bucket), t.subject); err != nil {
 					return err
 				}
@@ -178,6 +179,7 @@ func (s *Store) beginErasure(p *Person, k keyring.Kind, subjects []keyring.Subje
 	}
 	if next != old {
 		s.plan.Store(next)
+		s.keepPeople(next)
 		s.saveLifeline(next)
 	}
 	return nil
@@ -232,6 +234,7 @@ func (s *Store) finishErasures() error {
 		for i := range list {
 			t := &list[i]
 			t.Rows = max(t.Rows, countOf(tx, t.subject))
+			t.Entries = max(t.Entries, entriesOf(tx, t.subject))
 			if err == nil {
 				t.Done = 1
 			}
@@ -286,7 +289,7 @@ func (s *Store) eraseAfterglow() error {
 			return slices.Contains(s.keeper.unfinished, subject)
 		})
 		if len(subjects) > 0 {
-			if err := s.beginErasure(&p, keyring.User, subjects); err != nil {
+			if err := s.beginErasure(look{what: "erase person again after a last call", rows: 1}, &p, keyring.User, subjects); err != nil {
 				return fmt.Errorf("erase the last call of a person: %w", err)
 			}
 		}

@@ -94,7 +94,7 @@ func TestEraseNumber(t *testing.T) {
 	}
 	s.Append(callFrom(callerShown, anna)) // waits in the queue
 	p := Person{Number: callerLetter}
-	if f, err := s.As(owner).Find(t.Context(), p); err != nil || f != (Found{Known: true, Records: 3, Items: 1}) {
+	if f, err := s.As(owner).Find(t.Context(), p); err != nil || f != (Found{Known: true, Records: 3, Entries: 3, Items: 1}) {
 		t.Errorf("found %+v, %v", f, err)
 	}
 	subject, _ := s.ring.Lookup(keyring.Outside, s.normal(callerShown.Reveal()))
@@ -186,7 +186,7 @@ func TestEraseUser(t *testing.T) {
 		}
 	})
 	f, err := s.As(owner).Find(t.Context(), Person{User: boris})
-	if err != nil || f != (Found{Known: true, Records: 1, Plans: 2, InPlan: true, Account: true}) {
+	if err != nil || f != (Found{Known: true, Records: 1, Entries: 1, Plans: 2, InPlan: true, Account: true}) {
 		t.Errorf("found %+v, %v", f, err)
 	}
 	s.SaveBindings(boris, []pbx.Binding{aBinding(2)}) // waits
@@ -323,7 +323,12 @@ func TestEraseWho(t *testing.T) {
 			t.Errorf("erasures by %v: %v", role, err)
 		}
 	}
-	if h := s.Health(); h.Commits != 3 {
+	for _, line := range trailOf(t, s, 1) {
+		if strings.Contains(line, "erase") {
+			t.Errorf("noted %q", line)
+		}
+	}
+	if h := s.Health(); h.Commits != 3+6 { // and each Find is a look
 		t.Errorf("%d transactions", h.Commits)
 	}
 	s.Close()
@@ -345,7 +350,7 @@ func TestFindForms(t *testing.T) {
 	s.Append(r)
 	s.flush()
 	for _, form := range []string{"030 901820", "+49 30 901820", "0049 (30) 90-18-20", "901820", "555"} {
-		if f := must(s.As(Viewer{Role: Admin}).Find(t.Context(), Person{Number: number.Must(form)})); f != (Found{Known: true, Records: 1}) {
+		if f := must(s.As(Viewer{Role: Admin}).Find(t.Context(), Person{Number: number.Must(form)})); f != (Found{Known: true, Records: 1, Entries: 1}) {
 			t.Errorf("a form of %d characters: %+v", len(form), f)
 		}
 	}

@@ -121,7 +121,7 @@ func TestEraseCut(t *testing.T) {
 					t.Fatalf("%d %s: %v", i, steps[i], err)
 				}
 				list := must(s.As(owner).Erasures(t.Context()))
-				if len(list) != 1 || !list[0].Verified || list[0].Records != proof.Records || list[0].Plans != proof.Plans || list[0].Items != 1 {
+				if len(list) != 1 || !list[0].Verified || list[0].Records != proof.Records || list[0].Plans != proof.Plans || list[0].Entries != 5 || list[0].Items != 1 {
 					t.Errorf("%d %s: %+v", i, steps[i], list)
 				}
 				for _, subject := range proof.Subjects {
@@ -146,6 +146,15 @@ func TestEraseCut(t *testing.T) {
 					t.Errorf("%d %s: %s", i, steps[i], got)
 				}
 				s.keepHouse(t)
+				s.db.View(func(tx *bbolt.Tx) error {
+					for _, subject := range proof.Subjects {
+						if n := entriesOf(tx, subject); n != 0 {
+							t.Errorf("%d %s: %d entries of journals are left", i, steps[i], n)
+						}
+					}
+					return nil
+				})
+				checkJournals(t, s)
 				s.Close()
 				if s, err = c.tryOpen(); err != nil || !must(s.As(owner).Erasures(t.Context()))[0].Swept {
 					t.Errorf("%d %s: not swept, %v", i, steps[i], err)
@@ -468,12 +477,12 @@ func TestSweep(t *testing.T) {
 		})
 		return full, empty, index
 	}
-	for i, want := range []int{1200, 700, 200, 0} {
+	for i, want := range []int{1200, 700, 200, 0, 0, 0} { // then as many entries of a journal
 		full, empty, index := count()
 		if index != want || full+empty != 2400 || full != 2*want {
 			t.Errorf("after %d pieces: %d full, %d empty, %d in the index", i, full, empty, index)
 		}
-		if swept := must(s.As(owner).Erasures(t.Context()))[0].Swept; swept != (want == 0) {
+		if swept := must(s.As(owner).Erasures(t.Context()))[0].Swept; swept != (i == 5) {
 			t.Errorf("after %d pieces: swept %v", i, swept)
 		}
 		s.Close()

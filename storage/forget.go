@@ -7,8 +7,6 @@ import (
 	"sort"
 	"time"
 
-	"go.etcd.io/bbolt"
-
 	"sotto/storage/keyring"
 )
 
@@ -18,11 +16,13 @@ import (
 // before that undoes it: so whoever keeps to a term asks again at each start. Records of
 // which the box's part goes are removed, a piece at a time.
 //
-// Days are whole and in UTC, and the one that the time is in stays. They are by the box's
-// clock: one that is ahead forgets too much. Days whose dates make no sense, because they
-// lie in the future or before an earlier day's, go with those around them.
+// Days are whole and in UTC, and the one that the time is in stays. Their dates are those
+// that the box believed, see [belief]: the clock may have shown others.
 func (s *Store) Forget(ctx context.Context, class keyring.Class, before time.Time) (chains int, err error) {
-	if err := s.forget(ctx, before, func(day keyring.Day) { chains = s.ring.Forget(class, day) }); err != nil {
+	if err := s.forget(ctx, before, func(day keyring.Day) {
+		chains = s.ring.Forget(class, day)
+		s.noteForgot(class, day)
+	}); err != nil {
 		return 0, fmt.Errorf("forget: %w", err)
 	}
 	return chains, nil
@@ -31,7 +31,7 @@ func (s *Store) Forget(ctx context.Context, class keyring.Class, before time.Tim
 // ForgetOf is [Store.Forget] for one person, and tells whether there was anything to forget;
 // [ErrUnknownPerson] if the box knows of none.
 func (s *Store) ForgetOf(ctx context.Context, p Person, class keyring.Class, before time.Time) (any bool, err error) {
-	k, err := p.kind(Viewer{Role: Owner})
+	k, err := p.kind()
 	if err != nil {
 		return false, err
 	}
@@ -58,37 +58,18 @@ func (s *Store) forget(ctx context.Context, before time.Time, step func(keyring.
 	if s.closed || s.broken {
 		return ErrDown
 	}
-	step(firstDay(s.table(), dateOf(before), dateOf(s.clock())))
+	s.believe()
+	step(firstDay(s.table(), min(dateOf(before), s.keeper.belief.date())))
 	s.keeper.aged, s.keeper.lonely = s.agedBefore(), true
 	s.nudge() // for the rotation, and to remove rows
 	return nil
 }
 
-// firstDay gives the first of the days that stays if all before a date are forgotten: the
-// first on which a date from then on had been met, those after today left out of account,
-// for they are wrong. So a day with a slow clock, as at 1970, takes none with it that came
-// before, and one with a fast clock keeps none for years. The newest day always stays.
-func firstDay(days []day, before, today int32) keyring.Day {
-	before = min(before, today) // a clock at 1970 does not make all that there is old
-	newest := int32(-1)
-	known := 0 // days before the first whose date is none after today
-	for n := range days {
-		if days[n].date <= today {
-			newest = max(newest, days[n].date)
-		}
-		switch {
-		case newest < 0:
-			known = n + 1
-		case newest >= before && known == n:
-			return 0
-		case newest >= before:
-			return keyring.Day(n)
-		}
-	}
-	if newest < 0 {
-		return 0
-	}
-	return keyring.Day(len(days) - 1)
+// firstDay gives the first of the days that stays if all before a date are forgotten, by the
+// dates that were believed on them. The newest day always stays.
+func firstDay(days []day, before int32) keyring.Day {
+	n := sort.Search(len(days), func(n int) bool { return days[n].term >= before })
+	return keyring.Day(max(min(n, len(days)-1), 0))
 }
 
 // agedBefore gives the id before which the box's part of records has aged; 0 if none has.
@@ -108,16 +89,9 @@ func (s *Store) agedBefore() RecordID {
 
 // dropAged removes some of the rows that have aged. It is under wmu.
 func (s *Store) dropAged() error {
-	dropped := 0
-	if err := s.commit(func(tx *bbolt.Tx) (err error) {
-		dropped, err = s.dropRecords(tx, s.keeper.aged-1)
-		return err
-	}); err != nil {
-		return fmt.Errorf("remove aged records: %w", err)
-	}
-	if dropped == 0 {
+	dropped, err := s.dropAgedRecords(0)
+	if dropped == 0 && err == nil {
 		s.keeper.aged = 0
 	}
-	s.keeper.lonely = true
-	return nil
+	return err
 }

@@ -12,36 +12,26 @@ import (
 )
 
 func TestFirstDay(t *testing.T) {
-	dates := func(list ...int32) (days []day) {
-		for _, d := range list {
-			days = append(days, day{date: d})
-		}
-		return days
-	}
 	for name, c := range map[string]struct {
-		days          []day
-		before, today int32
-		want          keyring.Day
+		terms  []int32
+		before int32
+		want   keyring.Day
 	}{
-		"no day":                             {dates(), 100, 100, 0},
-		"none is older":                      {dates(100, 101, 102), 100, 102, 0},
-		"some are":                           {dates(100, 101, 102), 102, 102, 2},
-		"all are, the newest stays":          {dates(100, 101, 102), 500, 600, 2},
-		"days without calls":                 {dates(100, 150), 120, 150, 1},
-		"the only day":                       {dates(100), 120, 130, 0},
-		"slow clock, put right":              {dates(100, 101, 0, 1, 102), 101, 102, 1},
-		"slow clock takes nothing with it":   {dates(100, 101, 0, 1, 102), 100, 102, 0},
-		"slow clock goes with those before":  {dates(100, 101, 0, 1, 102), 102, 102, 4},
-		"slow clock today":                   {dates(100, 101, 0), 0, 0, 0},
-		"slow clock for a week":              {dates(100, 101, 0, 1, 2, 3, 4, 5, 6), 3, 6, 5},
-		"fast clock, put right":              {dates(100, 900, 101, 102), 102, 102, 3},
-		"fast clock keeps nothing":           {dates(100, 900, 101, 102), 101, 102, 2},
-		"fast clock on the first day":        {dates(900, 100, 101), 101, 101, 2},
-		"fast clock on the first, none old":  {dates(900, 100, 101), 100, 101, 0},
-		"nothing but days to come":           {dates(900, 901), 100, 101, 0},
-		"a term that reaches into to-morrow": {dates(100, 101), 102, 101, 1},
+		"no day":                     {nil, 100, 0},
+		"none is older":              {[]int32{100, 101, 102}, 100, 0},
+		"some are":                   {[]int32{100, 101, 102}, 102, 2},
+		"all are, the newest stays":  {[]int32{100, 101, 102}, 500, 2},
+		"days without calls":         {[]int32{100, 150}, 120, 1},
+		"the only day":               {[]int32{100}, 120, 0},
+		"several of a date":          {[]int32{100, 101, 101, 101, 102}, 101, 1},
+		"several of a date, all old": {[]int32{100, 101, 101, 101, 102}, 102, 4},
+		"before all":                 {[]int32{100, 101}, -20000, 0},
 	} {
-		if got := firstDay(c.days, c.before, c.today); got != c.want {
+		var days []day
+		for _, term := range c.terms {
+			days = append(days, day{term: term})
+		}
+		if got := firstDay(days, c.before); got != c.want {
 			t.Errorf("%s: day %d, want %d", name, got, c.want)
 		}
 	}
@@ -50,11 +40,13 @@ func TestFirstDay(t *testing.T) {
 // daysOfCalls writes calls on three days, the first two longer ago than the third.
 func daysOfCalls(t *testing.T, s *Store) (now time.Time) {
 	t.Helper()
-	setPlan(t, s, testPlan())
+	s.keepForever()
 	now = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	s.clock = func() time.Time { return now.AddDate(0, 0, -40) }
+	setPlan(t, s, testPlan())
 	for _, ago := range []int{40, 39, 0} {
 		s.clock = func() time.Time { return now.AddDate(0, 0, -ago) }
-		s.dayBegan = time.Time{}
+		s.dayBegan, s.keeper.belief = time.Time{}, belief{}
 		for range 300 {
 			s.Append(callFrom(callerShown, anna))
 			s.Append(callFrom(otherCaller, boris))

@@ -125,10 +125,13 @@ func TestMediumFails(t *testing.T) {
 				if h := s.Health(); h.Failed != 6 || h.Newest != 300 || h.Queued != 1 || h.Down != nil { // at 0, 1, 3, 7, 15 s
 					t.Errorf("%+v", h)
 				}
-				if got := all(t, s); len(got) != 300 {
-					t.Errorf("%d records", len(got))
+				if v, err := s.As(owner).Records(t.Context(), Query{}); !errors.Is(err, c.want) || v != nil {
+					t.Errorf("a look that cannot be noted: %d records, %v", len(v), err)
 				}
 				mend()
+				if got := all(t, s); len(got) < 300 {
+					t.Errorf("%d records", len(got))
+				}
 				sync1(t, s)
 				if rev, err := s.SetPlan(t.Context(), owner, 1, testPlan()); err != nil || rev != 2 {
 					t.Errorf("set plan: %v", err)

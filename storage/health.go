@@ -16,6 +16,9 @@ type Health struct {
 	Aged       uint64 // records that were met whose time is over, and that are not yet removed
 	Queued     int    // records that wait to be written
 
+	AuditLines uint64 // lines that the audit trail has
+	AuditEarly uint64 // of all time: lines removed before their term, because there were too many
+
 	LogInsFailed uint64 // log-ins with a wrong name or password
 	LogInsBusy   uint64 // passwords that were not checked, because too many waited
 
@@ -31,6 +34,8 @@ type Health struct {
 	KeysLost  bool   // the keyring was an older copy at Open, or its newest keys were cut off
 	SetBack   uint64 // transactions that the database had and lacks: an older copy was put back, or it lost them
 	TailCut   int64  // bytes of a torn keyring that Open cut off
+	Unproven  int    // kinds of data of which the last proof says that a term is not kept
+	TermsLost bool   // the privacy settings are damaged; the preset of the country counts until new ones are saved
 	Down      error  // why nothing is written any more; nil while all is well
 	Lifeline  error  // why lifeline.json is not up to date; nil while it is
 }
@@ -40,7 +45,7 @@ func (s *Store) Health() Health {
 	h := Health{
 		Written: s.written.Load(), Lost: s.lost.Load(), Nameless: s.nameless.Load(), Failed: s.failed.Load(), Commits: s.commits.Load(),
 		Unreadable: s.unreadable.Load(), TailCut: s.ring.TailCut(), BindingsLost: s.bindingsLost.Load(),
-		LogInsFailed: s.logInsFailed.Load(), LogInsBusy: s.logInsBusy.Load(),
+		LogInsFailed: s.logInsFailed.Load(), LogInsBusy: s.logInsBusy.Load(), AuditLines: s.auditLines.Load(), AuditEarly: s.auditEarly.Load(),
 		FileUsed: s.used.Load(), FileLimit: s.limit, NearLimit: s.nearLimit(), Pruned: s.pruned.Load(), SetBack: s.setBack, KeysLost: s.keysLost, Aged: s.aged.Load(),
 	}
 	if err := s.lifelineErr.Load(); err != nil {
@@ -49,6 +54,7 @@ func (s *Store) Health() Health {
 	if fi, err := os.Stat(s.dir + "/" + fileName); err == nil {
 		h.FileBytes = fi.Size()
 	}
+	h.Unproven, h.TermsLost = int(s.keeper.unproven.Load()), s.keeper.settingsLost.Load()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	h.Queued, h.Newest, h.Down = len(s.records)+s.waiting, s.durable, s.down
@@ -61,6 +67,7 @@ func (s *Store) Health() Health {
 type HealthView struct {
 	Written, Lost, Nameless, Failed, Commits, Unreadable uint64 // as in Health
 	BindingsLost, LogInsFailed, LogInsBusy               uint64
+	AuditLines, AuditEarly                               uint64
 	Queued, BindingsQueued                               int
 	Newest                                               RecordID
 	FileBytes, FileUsed, FileLimit, TailCut              int64
@@ -68,6 +75,8 @@ type HealthView struct {
 	KeysLost                                             bool
 
 	Accounts      int  // that can log in
+	Unproven      int  // as in Health
+	TermsLost     bool // as in Health
 	Down          bool // nothing is written any more
 	LifelineStale bool // lifeline.json is not up to date
 	NearLimit     bool // the database is nearly as large as it may become
@@ -76,7 +85,7 @@ type HealthView struct {
 // Health gives the health of the store to owner, admin, privacy officer and installer,
 // and [ErrNotAllowed] to others.
 func (r *Reader) Health(ctx context.Context) (HealthView, error) {
-	if r.v.Role < Owner || r.v.Role > Installer {
+	if !r.v.known() || r.v.Role == Staff {
 		return HealthView{}, ErrNotAllowed
 	}
 	if err := ctx.Err(); err != nil {
@@ -85,9 +94,9 @@ func (r *Reader) Health(ctx context.Context) (HealthView, error) {
 	h := r.s.Health()
 	return HealthView{
 		Written: h.Written, Lost: h.Lost, Nameless: h.Nameless, Failed: h.Failed, Commits: h.Commits, Unreadable: h.Unreadable,
-		BindingsLost: h.BindingsLost, LogInsFailed: h.LogInsFailed, LogInsBusy: h.LogInsBusy,
+		BindingsLost: h.BindingsLost, LogInsFailed: h.LogInsFailed, LogInsBusy: h.LogInsBusy, AuditLines: h.AuditLines, AuditEarly: h.AuditEarly,
 		Queued: h.Queued, BindingsQueued: h.BindingsQueued, Newest: h.Newest, FileBytes: h.FileBytes, TailCut: h.TailCut,
 		FileUsed: h.FileUsed, FileLimit: h.FileLimit, NearLimit: h.NearLimit, Pruned: h.Pruned, SetBack: h.SetBack, KeysLost: h.KeysLost,
-		Accounts: len(r.s.accounts.Load().list), Down: h.Down != nil, LifelineStale: h.Lifeline != nil,
+		Accounts: len(r.s.accounts.Load().list), Unproven: h.Unproven, TermsLost: h.TermsLost, Down: h.Down != nil, LifelineStale: h.Lifeline != nil,
 	}, nil
 }

@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -23,6 +24,8 @@ const (
 type keeper struct {
 	tell  teller
 	audio openAudio
+
+	retainer // see retain.go
 
 	// All else is under Store.wmu.
 	unfinished []keyring.Subject            // whose erasure has begun, and is not noted as done
@@ -82,6 +85,20 @@ func (s *Store) housekeep() (again time.Duration, err error) {
 	case k.aged > s.oldestID():
 		return sweepPause, s.dropAged()
 	}
+	look, did, kept := s.retain()
+	if did && kept == nil {
+		return sweepPause, nil
+	}
+	again, err = s.finish() // neither waits for the other, should that fail
+	if s.toProve() {
+		look = sweepPause
+	}
+	return sooner(again, look), errors.Join(kept, err)
+}
+
+// finish does what follows from what was erased, removed and forgotten, as housekeep does.
+func (s *Store) finish() (again time.Duration, err error) {
+	k := &s.keeper
 	if len(k.unfinished) == 0 {
 		if err := s.eraseAfterglow(); err != nil {
 			return 0, err
@@ -105,8 +122,12 @@ func (s *Store) housekeep() (again time.Duration, err error) {
 	if err != nil {
 		return 0, err
 	}
+	count, err := s.settleAudit(false)
+	if err != nil {
+		return 0, err
+	}
 	again, err = s.rotateWhenDue()
-	return sooner(sooner(again, look), mark), err
+	return sooner(sooner(sooner(again, look), mark), count), err
 }
 
 // markWhenDue notes in the keyring how many transactions there were, if it is time to, and

@@ -101,7 +101,7 @@ func TestFind(t *testing.T) {
 			t.Errorf("installer asks for a person: %v", err)
 		}
 	}
-	if p, err := s.As(Viewer{Role: Installer}).Page(t.Context(), Query{Line: "FXO 1"}); err != nil || len(p.Views) != 50 {
+	if _, err := s.As(Viewer{Role: Installer}).Page(t.Context(), Query{Line: "FXO 1"}); !errors.Is(err, ErrNotAllowed) {
 		t.Errorf("installer asks for a line: %v", err)
 	}
 	for _, p := range []Person{{Account: "x"}, {User: anna, Number: number.Must("0815")}, {User: anna, Account: "x"}} {
@@ -163,7 +163,7 @@ func TestIndexProvesNothing(t *testing.T) {
 	for _, v := range []struct {
 		v Viewer
 		q Query
-	}{{Viewer{Role: Staff, User: anna}, Query{}}, {owner, Query{Person: Person{User: anna}}}} {
+	}{{Viewer{Role: Admin}, Query{Person: Person{User: anna}}}, {owner, Query{Person: Person{User: anna}}}} {
 		before := s.Health().Unreadable
 		views, err := s.As(v.v).Records(t.Context(), v.q)
 		if err != nil || len(views) != 1 || views[0].ID != 4 || s.Health().Unreadable-before != 3 {
@@ -211,7 +211,7 @@ func TestRemovePart(t *testing.T) {
 	s := newBox(t).open()
 	setPlan(t, s, testPlan())
 	r := aRecord()
-	value := must(s.sealRecord(1, 0, &r)).value
+	value := must(s.sealAlone(1, 0, &r)).value
 	was := slices.Clone(value)
 	subject := must(s.ring.Subject(keyring.Outside, s.normal("+4930901820")))
 	without, changed, err := removePart(value, subject)

@@ -16,8 +16,8 @@ type LiveView struct {
 	Calls []LiveCall
 }
 
-// LivePort is one port of the board. To an installer Name is empty for a station and
-// Call is 0, because two ports in the same call tell who talks to whom.
+// LivePort is one port of the board. Without the right policy.SeeRecords Name is empty for a
+// station and Call is 0, because two ports in the same call tell who talks to whom.
 type LivePort struct {
 	pbx.PortView          // port, kind, label, lamp, state in words, call
 	Name         string   // of the user who has the port, or of the line, in the plan of today; empty if nobody has it
@@ -48,10 +48,10 @@ type Watcher struct{ r Reader }
 // Watch notes that the viewer begins to look at what goes on: one look, however often the
 // view is drawn then. It returns [ErrNotAllowed], or an error if the look cannot be noted.
 func (r *Reader) Watch(ctx context.Context) (*Watcher, error) {
-	if r.v.Role < Owner || r.v.Role > Staff {
+	if !r.v.known() {
 		return nil, ErrNotAllowed
 	}
-	if err := r.s.audit(ctx, look{viewer: r.v, what: "live view", rows: 1}); err != nil {
+	if err := r.s.note(ctx, look{viewer: r.v, what: "live view", merge: r.v.often()}); err != nil {
 		return nil, fmt.Errorf("note the look: %w", err)
 	}
 	return &Watcher{*r}, nil
@@ -73,18 +73,19 @@ func (w *Watcher) View(snap *pbx.Snapshot) LiveView {
 	if snap == nil {
 		return LiveView{}
 	}
-	at, role, own := w.r.s.plan.Load(), w.r.v.Role, w.r.v.User
+	at, see, own := w.r.s.plan.Load(), w.r.s.sees(w.r.v), w.r.v.User
+	ownAlone := w.r.v.Role == Staff
 	v := LiveView{At: snap.At, Ports: make([]LivePort, 0, len(snap.Ports)), Calls: make([]LiveCall, 0, len(snap.Calls))}
 	for i := range snap.Ports {
 		p := LivePort{PortView: snap.Ports[i]}
 		u := at.ports[p.Label]
 		switch {
-		case role == Staff && (u == nil || u.ID != own):
+		case ownAlone && (u == nil || u.ID != own):
 			continue
 		case u != nil:
 			p.Name, p.Ext = u.Name, u.Ext
 		}
-		if role == Installer {
+		if see.blind() {
 			p.Name, p.Call = "", 0
 		}
 		if u == nil {
@@ -94,11 +95,11 @@ func (w *Watcher) View(snap *pbx.Snapshot) LiveView {
 	}
 	for i := range snap.Calls {
 		c := &snap.Calls[i]
-		if role == Staff && (own == "" || c.From.User != own && c.To.User != own) {
+		if ownAlone && (own == "" || c.From.User != own && c.To.User != own) {
 			continue
 		}
 		v.Calls = append(v.Calls, LiveCall{
-			ID: c.ID, From: w.r.mask(&c.From, at), To: w.r.mask(&c.To, at),
+			ID: c.ID, From: see.mask(&c.From, at), To: see.mask(&c.To, at),
 			Began: c.Began, Answered: c.Answered, Held: c.Held, Emergency: c.Emergency,
 		})
 	}

@@ -22,12 +22,12 @@ func (s *Store) LogIn(ctx context.Context, name, password string) (Account, erro
 	// The account may have gone, or have got another password, in the meantime.
 	if ok = ok && a != nil && s.accounts.Load().byID(a.ID) == a; !ok {
 		s.logInsFailed.Add(1)
-		if err := s.audit(ctx, look{what: "failed log-in"}); err != nil {
+		if err := s.note(ctx, look{stranger: true, what: "failed log-in"}); err != nil {
 			return Account{}, fmt.Errorf("note the log-in: %w", err)
 		}
 		return Account{}, ErrWrongLogIn
 	}
-	if err := s.audit(ctx, look{viewer: a.public().Viewer(), what: "log in", rows: 1}); err != nil {
+	if err := s.note(ctx, look{viewer: a.public().Viewer(), what: "log in"}); err != nil {
 		return Account{}, fmt.Errorf("note the log-in: %w", err)
 	}
 	return a.public(), nil
@@ -51,21 +51,22 @@ func (s *Store) ChangePassword(ctx context.Context, id AccountID, current, next 
 	}
 	if !ok {
 		s.logInsFailed.Add(1)
+		if err := s.note(ctx, look{viewer: a.public().Viewer(), what: "wrong password for a change", merge: flood}); err != nil {
+			return fmt.Errorf("note the attempt: %w", err)
+		}
 		return ErrWrongLogIn
 	}
 	changed := *a
+	changed.Once = 0
 	if changed.Hash, err = s.hash(ctx, next); err != nil {
 		return err
-	}
-	if err := s.audit(ctx, look{viewer: a.public().Viewer(), what: "change password", rows: 1}); err != nil {
-		return fmt.Errorf("note the change: %w", err)
 	}
 	s.wmu.Lock()
 	defer s.wmu.Unlock()
 	if s.accounts.Load().byID(id) != a {
 		return ErrWrongLogIn // somebody else has changed it in the meantime
 	}
-	if err := s.putAccount(&changed, false); err != nil {
+	if err := s.putAccount(&changed, false, look{viewer: changed.public().Viewer(), what: "change password", rows: 1}); err != nil {
 		return fmt.Errorf("save account: %w", err)
 	}
 	return nil

@@ -3,7 +3,6 @@ package storage
 import (
 	"context"
 	"errors"
-	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -104,7 +103,7 @@ func TestLogInMeanwhile(t *testing.T) {
 		changed := *s.accounts.Load().named(ownerName)
 		changed.Hash = password.New("another password", s.cost)
 		s.wmu.Lock()
-		s.putAccount(&changed, false)
+		s.putAccount(&changed, false, look{})
 		s.wmu.Unlock()
 		p := testPlan()
 		p.Users = p.Users[1:]
@@ -156,24 +155,22 @@ func TestChangePassword(t *testing.T) {
 func TestAccountAudit(t *testing.T) {
 	s := newBox(t).open()
 	s.hurry()
-	var looks []look
-	var answer error
-	s.audit = func(_ context.Context, l look) error { looks = append(looks, l); return answer }
 	s.Claim(t.Context(), ownerName, ownerPassword)
 	a := must(s.LogIn(t.Context(), ownerName, ownerPassword))
 	s.LogIn(t.Context(), ownerName, "wrong password")
 	s.AddAccount(t.Context(), a.Viewer(), "x", ownerPassword, Admin, "")
 	s.ChangePassword(t.Context(), a.ID, ownerPassword, "another password")
-	if want := []look{{viewer: Viewer{}, what: "claim", rows: 1}, {viewer: a.Viewer(), what: "log in", rows: 1}, {viewer: Viewer{}, what: "failed log-in", rows: 0},
-		{viewer: a.Viewer(), what: "add account", rows: 1}, {viewer: a.Viewer(), what: "change password", rows: 1}}; !reflect.DeepEqual(looks, want) {
-		t.Errorf("noted %+v", looks)
-	}
-	answer = errors.New("trail is full")
+	wantTrail(t, s, 1, "stranger: claim [ > owner]", "account owner: log in", "stranger: failed log-in",
+		"account owner: add account [ > admin]", "account owner: change password 1")
+	answer := ErrDown
+	s.wmu.Lock()
+	s.broken = true
+	s.wmu.Unlock()
 	if got, err := s.LogIn(t.Context(), ownerName, "another password"); !errors.Is(err, answer) || got != (Account{}) {
 		t.Errorf("log in: %v", err)
 	}
-	if _, err := s.LogIn(t.Context(), ownerName, "wrong password"); !errors.Is(err, answer) {
-		t.Errorf("failed log-in: %v", err)
+	if _, err := s.LogIn(t.Context(), ownerName, "wrong password"); err == nil {
+		t.Error("logged in")
 	}
 	if _, err := s.AddAccount(t.Context(), a.Viewer(), "y", ownerPassword, Admin, ""); !errors.Is(err, answer) || len(s.accounts.Load().list) != 2 {
 		t.Errorf("add account: %v", err)

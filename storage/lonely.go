@@ -1,6 +1,8 @@
 package storage
 
 import (
+	"bytes"
+	"encoding/binary"
 	"fmt"
 	"math"
 	"time"
@@ -54,14 +56,14 @@ func (s *Store) findLonely(tx *bbolt.Tx) (gone []keyring.Subject) {
 		return nil
 	}
 	c, messages := index.Cursor(), s.ring.About()
-	named := func(subject keyring.Subject) bool { // by a record that has not aged, or a message
+	named := func(subject keyring.Subject) bool { // by a record or an entry of a journal that has not aged, or a message
 		newest, ok := seekBefore(c, subject[:], math.MaxUint64)
 		if ok {
 			day, _ := s.dayOf(newest)
 			_, err := s.ring.DayKey(subject, keyring.Calls, day)
 			ok = err == nil
 		}
-		return ok || messages[subject]
+		return ok || messages[subject] || s.inJournals(tx, subject)
 	}
 	for _, subject := range s.ring.Subjects(keyring.Outside) {
 		if !named(subject) {
@@ -81,4 +83,35 @@ func (s *Store) findLonely(tx *bbolt.Tx) (gone []keyring.Subject) {
 		}
 	}
 	return gone
+}
+
+// inJournals tells whether somebody has entries of a journal that have not aged, or stands in
+// such of others.
+func (s *Store) inJournals(tx *bbolt.Tx, subject keyring.Subject) bool {
+	journal, index := tx.Bucket(bucketJournal), tx.Bucket(bucketByFar)
+	if journal == nil || index == nil {
+		return true
+	}
+	opens := func(c *bbolt.Cursor, prefix []byte) bool {
+		newest, ok := seekBefore(c, prefix, math.MaxUint64)
+		if !ok {
+			return false
+		}
+		day, _ := s.dayOfEntry(newest)
+		key, err := s.ring.DayKey(subject, keyring.Journal, day)
+		clear(key[:])
+		return err == nil
+	}
+	if opens(journal.Cursor(), subject[:]) {
+		return true
+	}
+	c := index.Cursor()
+	for k, _ := c.Seek(subject[:]); bytes.HasPrefix(k, subject[:]) && len(k) == len(subject)+entryKeyLen; { // one owner after the other
+		prefix := bytes.Clone(k[:2*len(subject)])
+		if opens(c, prefix) {
+			return true
+		}
+		k, _ = c.Seek(binary.BigEndian.AppendUint64(prefix, math.MaxUint64))
+	}
+	return false
 }

@@ -42,11 +42,15 @@ func TestNothingLeft(t *testing.T) {
 	s.keeper.looked = time.Time{}
 	s.keepHouse(t)
 	check("the newest record is of today", early, true)
-	s.clock = func() time.Time { return now.AddDate(0, 0, 2) }
-	s.dayBegan = time.Time{}
+	s.at(now.AddDate(0, 0, 2))
+	s.dayBegan, s.keeper.belief = time.Time{}, belief{}
 	s.Append(callFrom(otherCaller, anna))
 	s.flush()
 	must(s.ForgetOf(t.Context(), Person{Number: callerShown}, keyring.Calls, now.AddDate(0, 0, 2)))
+	s.keeper.looked = time.Time{}
+	s.keepHouse(t)
+	check("the records have aged, and the journal not", early, true)
+	must(s.ForgetOf(t.Context(), Person{Number: callerShown}, keyring.Journal, now.AddDate(0, 0, 2)))
 	s.keepHouse(t)
 	check("looked less than an hour ago", early, true)
 	s.keeper.looked = time.Time{}

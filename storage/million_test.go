@@ -21,6 +21,7 @@ import (
 
 	"sotto/pbx"
 	"sotto/storage/keyring"
+	"sotto/storage/policy"
 )
 
 var (
@@ -267,6 +268,49 @@ func TestMillion(t *testing.T) {
 		}
 	}).Round(10*time.Microsecond))
 	mem.note(t, "forgetting")
+
+	// Terms: what a preview tells of, and the sweep that does it, beside records that are written.
+	half := time.Date(2025, 7, 20, 0, 0, 0, 0, time.UTC)
+	next := policy.Preset("DE")
+	for _, kind := range []policy.Kind{policy.Digits, policy.Records, policy.Journal, policy.Counts} {
+		next.Keep[kind] = int(time.Since(half) / (24 * time.Hour))
+	}
+	beside := func(what string, done func() bool) {
+		alone, began = alone[:0], time.Now()
+		for i := 0; !done(); i++ {
+			alone = append(alone, one(6+i*100%94))
+		}
+		took := time.Since(began)
+		slices.Sort(alone)
+		t.Logf("%-44s %v; a record beside it waited %v, at most %v", what, took.Round(time.Millisecond), alone[len(alone)/2].Round(10*time.Microsecond), alone[len(alone)-1].Round(10*time.Microsecond))
+	}
+	previewed := make(chan []Preview, 1)
+	go func() {
+		list, err := s.As(owner).PreviewSettings(ctx, next)
+		if err != nil {
+			t.Error(err)
+		}
+		previewed <- list
+	}()
+	beside("preview of what goes with half of the days", func() bool { return len(previewed) > 0 })
+	goes, oldest := (<-previewed)[slices.Index(policy.Kinds(), policy.Records)], s.oldestID()
+	if _, _, err := s.SetSettings(ctx, owner, 0, next); err != nil {
+		t.Fatal(err)
+	}
+	s.wmu.Lock()
+	s.keeper.calm = false
+	s.wmu.Unlock()
+	s.nudge()
+	beside("the sweep of that", func() bool {
+		s.wmu.Lock()
+		defer s.wmu.Unlock()
+		return s.keeper.run != nil && s.keeper.run.proved
+	})
+	t.Logf("%-44s %d call records of %d", "it removed", s.oldestID()-oldest, goes.Here)
+	if goes.Goes != int(s.oldestID()-oldest) || goes.Goes == 0 {
+		t.Errorf("the preview told of %d records, and %d went", goes.Goes, s.oldestID()-oldest)
+	}
+	mem.note(t, "the sweep")
 	if h := s.Health(); h.Unreadable+h.Lost+h.Failed != 0 {
 		t.Errorf("%d unreadable, %d lost, %d failed", h.Unreadable, h.Lost, h.Failed)
 	}

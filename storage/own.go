@@ -97,8 +97,8 @@ func countOwn(b *bbolt.Bucket) error {
 // none of anybody but the users of the plan, see dropStrangers.
 func missingRows(b *bbolt.Bucket, found uint64) uint64 { return max(b.Sequence(), found) - found }
 
-// dropStrangers removes the rows of all that are not users of the plan at, and the
-// bindings of users without SIP.
+// dropStrangers removes the rows of all that are not users of the plan at, what they chose
+// included, and the bindings of users without SIP.
 func (s *Store) dropStrangers(tx *bbolt.Tx, at *planAt) error {
 	known, sip := map[keyring.Subject]bool{}, map[keyring.Subject]bool{}
 	for id, u := range at.users {
@@ -106,7 +106,7 @@ func (s *Store) dropStrangers(tx *bbolt.Tx, at *planAt) error {
 			known[subject], sip[subject] = true, u.SIP
 		}
 	}
-	return errors.Join(keepOnly(tx.Bucket(bucketSecrets), known), keepOnly(tx.Bucket(bucketBindings), sip))
+	return errors.Join(keepOnly(tx.Bucket(bucketSecrets), known), keepOnly(tx.Bucket(bucketPeople), known), keepOnly(tx.Bucket(bucketBindings), sip))
 }
 
 func keepOnly(b *bbolt.Bucket, keep map[keyring.Subject]bool) error {

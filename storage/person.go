@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"go.etcd.io/bbolt"
 
@@ -15,6 +16,7 @@ import (
 	"sotto/pbx/plan"
 	"sotto/storage/e164"
 	"sotto/storage/keyring"
+	"sotto/storage/policy"
 )
 
 var (
@@ -37,23 +39,34 @@ type Person struct {
 	Account AccountID
 }
 
-// kind tells what the person is known by, and whether the viewer may erase such a one.
-func (p *Person) kind(v Viewer) (k keyring.Kind, err error) {
-	n, may := 0, false
+// kind tells what the person is known by.
+func (p *Person) kind() (k keyring.Kind, err error) {
+	n := 0
 	if p.User != "" {
-		k, n, may = keyring.User, n+1, v.Role == Owner || v.Role == Admin
+		k, n = keyring.User, n+1
 	}
 	if !p.Number.IsZero() {
-		k, n, may = keyring.Outside, n+1, v.Role == Owner || v.Role == Admin || v.Role == PrivacyOfficer
+		k, n = keyring.Outside, n+1
 	}
 	if p.Account != "" {
-		k, n, may = keyring.Admin, n+1, v.Role == Owner
+		k, n = keyring.Admin, n+1
 	}
-	switch {
-	case v.Role < Owner, v.Role > PrivacyOfficer, n == 1 && !may:
-		return 0, ErrNotAllowed
-	case n != 1:
+	if n != 1 {
 		return 0, ErrPerson
+	}
+	return k, nil
+}
+
+// erasable gives the kind of a person if the viewer may erase such a one and have what is kept;
+// else [ErrNotAllowed].
+func (s *Store) erasable(v Viewer, p *Person) (keyring.Kind, error) {
+	rights := map[keyring.Kind]policy.Right{keyring.User: policy.EraseUser, keyring.Outside: policy.EraseNumber, keyring.Admin: policy.EraseAccount}
+	k, err := p.kind()
+	switch {
+	case err == nil && !s.may(v, rights[k]), err != nil && !s.may(v, policy.EraseNumber):
+		return 0, ErrNotAllowed
+	case err != nil:
+		return 0, err
 	}
 	return k, nil
 }
@@ -99,6 +112,7 @@ func (s *Store) subjectsOfPerson(p *Person, k keyring.Kind) (list []keyring.Subj
 type Found struct {
 	Known   bool // false: nothing, and all else is zero
 	Records int  // call records that name the person
+	Entries int  // of journals: the person's own, and those of others that name the person
 	Plans   int  // revisions of the plan that do, of those that are kept
 	Items   int  // messages and recordings
 	InPlan  bool // a user of the plan of today
@@ -109,7 +123,7 @@ type Found struct {
 // [ErrNotAllowed], and an emergency number is [ErrHelp]. What is queued is not counted. Of somebody unknown the answer is the zero
 // Found, and no error.
 func (r *Reader) Find(ctx context.Context, p Person) (Found, error) {
-	k, err := p.kind(r.v)
+	k, err := r.s.erasable(r.v, &p)
 	if err != nil {
 		return Found{}, err
 	}
@@ -123,10 +137,10 @@ func (r *Reader) Find(ctx context.Context, p Person) (Found, error) {
 	if s.isDown() {
 		return Found{}, fmt.Errorf("find person: %w", ErrDown)
 	}
-	if err := s.audit(ctx, look{viewer: r.v, what: "find person", rows: 1}); err != nil {
+	subjects := s.subjectsOfPerson(&p, k)
+	if err := s.note(ctx, look{viewer: r.v, what: "find person", rows: len(subjects), about: subjects}); err != nil {
 		return Found{}, fmt.Errorf("note the look: %w", err)
 	}
-	subjects := s.subjectsOfPerson(&p, k)
 	if len(subjects) == 0 {
 		return Found{}, nil
 	}
@@ -139,6 +153,7 @@ func (r *Reader) Find(ctx context.Context, p Person) (Found, error) {
 		return s.db.View(func(tx *bbolt.Tx) error {
 			for _, subject := range subjects {
 				f.Records += countOf(tx, subject)
+				f.Entries += entriesOf(tx, subject)
 				f.Plans += len(plansOf(tx, subject))
 			}
 			return nil
@@ -177,11 +192,18 @@ func countOf(tx *bbolt.Tx, subject keyring.Subject) (n int) {
 	return n
 }
 
+// FormerUser is a user who has left the plan, as in its last revision with that user.
+type FormerUser struct {
+	plan.User
+	Left time.Time // date, midnight in UTC
+	Goes time.Time // date on which the box erases what it keeps of the user; both zero if it does not know yet
+}
+
 // FormerUsers gives the users who are in the plan no more and still stand in a revision that is
-// kept, as they were last, in the order of their extensions: to owner and admin, who may erase
-// them; others get [ErrNotAllowed].
-func (r *Reader) FormerUsers(ctx context.Context) ([]plan.User, error) {
-	if r.v.Role != Owner && r.v.Role != Admin {
+// kept, in the order of their extensions. It needs the right policy.EraseUser, else
+// [ErrNotAllowed].
+func (r *Reader) FormerUsers(ctx context.Context) ([]FormerUser, error) {
+	if !r.s.may(r.v, policy.EraseUser) {
 		return nil, ErrNotAllowed
 	}
 	if err := ctx.Err(); err != nil {
@@ -209,7 +231,7 @@ func (r *Reader) FormerUsers(ctx context.Context) ([]plan.User, error) {
 	for id := range r.s.plan.Load().users {
 		known[id] = true
 	}
-	var former []plan.User
+	var former []FormerUser
 	for _, row := range rows {
 		p, err := r.s.openPlan(row.key, row.value)
 		if err != nil {
@@ -219,14 +241,16 @@ func (r *Reader) FormerUsers(ctx context.Context) ([]plan.User, error) {
 		for _, u := range p.Users {
 			if !known[u.ID] {
 				known[u.ID] = true
-				former = append(former, u)
+				x := FormerUser{User: u}
+				x.Left, x.Goes, _ = r.s.removedOn(u.ID)
+				former = append(former, x)
 			}
 		}
 	}
-	if err := r.s.audit(ctx, look{viewer: r.v, what: "former users", rows: len(former)}); err != nil {
+	if err := r.s.note(ctx, look{viewer: r.v, what: "former users", rows: len(former), merge: again}); err != nil {
 		return nil, fmt.Errorf("note the look: %w", err)
 	}
-	slices.SortFunc(former, func(a, b plan.User) int {
+	slices.SortFunc(former, func(a, b FormerUser) int {
 		return cmp.Or(strings.Compare(string(a.Ext), string(b.Ext)), strings.Compare(string(a.ID), string(b.ID)))
 	})
 	return former, nil

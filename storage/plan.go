@@ -18,6 +18,7 @@ import (
 	"sotto/pbx"
 	"sotto/pbx/plan"
 	"sotto/storage/keyring"
+	"sotto/storage/policy"
 )
 
 // Rev counts the plans that were saved: 1 is the first; 0 means that there is none yet.
@@ -40,11 +41,12 @@ type planAt struct {
 	ports   map[string]*plan.User      // by the label of the port
 	lines   map[string]string          // name by the label of the port
 	secrets map[plan.UserID]pbx.Secret // those that count, see [Store.Secret]
+	preset  policy.Settings            // of its country
 }
 
 // newPlanAt takes over p, and of all secrets those that go with it.
 func newPlanAt(rev Rev, p plan.Plan, secrets map[plan.UserID]pbx.Secret) *planAt {
-	at := &planAt{rev, p, map[plan.UserID]*plan.User{}, map[string]*plan.User{}, map[string]string{}, map[plan.UserID]pbx.Secret{}}
+	at := &planAt{rev, p, map[plan.UserID]*plan.User{}, map[string]*plan.User{}, map[string]string{}, map[plan.UserID]pbx.Secret{}, policy.Preset(p.Country)}
 	for i := range at.plan.Users {
 		u := &at.plan.Users[i]
 		at.users[u.ID] = u
@@ -86,24 +88,21 @@ func (s *Store) CurrentPlan() (plan.Plan, Rev) {
 // SetPlan makes p the plan if rev is still the current revision, and gives the new one
 // once it is durable; [ErrConflict] otherwise. A user without an id gets one. A plan that
 // does not validate is refused with an error that wraps its [plan.Problems]. The viewer
-// must be owner or admin, else [ErrNotAllowed]. A user who is not in the plan any more
+// needs the right policy.ChangePlan, else [ErrNotAllowed]. A user who is not in the plan any more
 // loses secret, bindings and account with the same transaction, one without SIP the
 // bindings. It does not need Run.
 func (s *Store) SetPlan(ctx context.Context, v Viewer, rev Rev, p plan.Plan) (Rev, error) {
-	if v.Role != Owner && v.Role != Admin {
+	if !s.may(v, policy.ChangePlan) {
 		return 0, ErrNotAllowed
 	}
-	if err := s.audit(ctx, look{viewer: v, what: "change plan", rows: 1}); err != nil {
-		return 0, err
-	}
-	next, err := s.setPlan(ctx, rev, p)
+	next, err := s.setPlan(ctx, v, rev, p)
 	if err == nil {
 		s.tellPlan()
 	}
 	return next, err
 }
 
-func (s *Store) setPlan(ctx context.Context, rev Rev, p plan.Plan) (Rev, error) {
+func (s *Store) setPlan(ctx context.Context, v Viewer, rev Rev, p plan.Plan) (Rev, error) {
 	s.wmu.Lock()
 	defer s.wmu.Unlock()
 	if err := ctx.Err(); err != nil {
@@ -124,6 +123,8 @@ func (s *Store) setPlan(ctx context.Context, rev Rev, p plan.Plan) (Rev, error) 
 		return 0, fmt.Errorf("save plan: %w", err)
 	}
 	var stay *accounts
+	s.pend(s.planChange(v, &old.plan, &next.plan))
+	s.pendPlanDrift(v, old, next)
 	if err := s.commit(func(tx *bbolt.Tx) (err error) {
 		if err := putNext(tx, bucketPlans, []row{r}); err != nil {
 			return err
@@ -137,8 +138,13 @@ func (s *Store) setPlan(ctx context.Context, rev Rev, p plan.Plan) (Rev, error) 
 	}
 	maps.DeleteFunc(s.secrets, func(id plan.UserID, _ pbx.Secret) bool { return next.users[id] == nil })
 	s.plan.Store(next)
+	s.keepPeople(next)
 	s.accounts.Store(stay)
 	s.keeper.lonely = true // who has left may be named nowhere any more
+	if s.settings.Load() == nil && old.plan.Country != next.plan.Country {
+		s.keeper.asked = true // the terms are another country's
+	}
+	s.nudge() // to note who has left
 	s.saveLifeline(next)
 	return next.rev, nil
 }

@@ -13,6 +13,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"sotto/storage/keyring"
+	"sotto/storage/policy"
 )
 
 // Proof is what an erasure did. It holds pseudonyms and counts, no name and no number.
@@ -22,6 +23,7 @@ type Proof struct {
 	At       time.Time         // when it was asked for, in UTC, to the second
 
 	Records int // call records that named the person; they show an erased party
+	Entries int // of journals: the person's own, which are gone, and of others that named the person
 	Plans   int // revisions of the plan that did
 	Items   int // messages and recordings destroyed
 
@@ -43,10 +45,10 @@ type Proof struct {
 }
 
 // Erasures gives the proofs of all erasures, oldest first, those too that are not finished
-// yet, to owner, admin and privacy officer; others get [ErrNotAllowed]. Those that do not
+// yet. It needs the right policy.SeePapers, else [ErrNotAllowed]. Those that do not
 // open are left out and counted in [Health].
 func (r *Reader) Erasures(ctx context.Context) ([]Proof, error) {
-	if r.v.Role < Owner || r.v.Role > PrivacyOfficer {
+	if !r.s.may(r.v, policy.SeePapers) {
 		return nil, ErrNotAllowed
 	}
 	if err := ctx.Err(); err != nil {
@@ -75,13 +77,14 @@ type tombstone struct {
 	subject keyring.Subject
 	was     int // Left, as it stands in the database
 
-	At    int64  `json:"at"`   // s since 1970
-	Kind  string `json:"kind"` // of a [keyring.Kind]
-	Rows  int    `json:"rows"`
-	Left  int    `json:"left,omitempty"` // 1: parts and index keys are still there
-	Done  int    `json:"done,omitempty"` // 1: keys gone, and verified
-	Plans int    `json:"plans,omitempty"`
-	Items int    `json:"items,omitempty"`
+	At      int64  `json:"at"`   // s since 1970
+	Kind    string `json:"kind"` // of a [keyring.Kind]
+	Rows    int    `json:"rows"`
+	Left    int    `json:"left,omitempty"` // 1: parts and index keys are still there
+	Done    int    `json:"done,omitempty"` // 1: keys gone, and verified
+	Plans   int    `json:"plans,omitempty"`
+	Items   int    `json:"items,omitempty"`
+	Entries int    `json:"entries,omitempty"`
 
 	Of string `json:"of,omitempty"` // the subject that this one was erased with, as an account with its user
 
@@ -175,7 +178,7 @@ func proofs(list []tombstone) []Proof {
 			at[t.subject.String()] = len(all)
 			p := Proof{
 				Subjects: []keyring.Subject{t.subject}, Kind: keyring.Kind(t.Kind[0]), At: time.Unix(t.At, 0).UTC(),
-				Records: t.Rows, Plans: t.Plans, Items: t.Items, Rewrite: t.Gen, Verified: t.Done == 1, Swept: t.Left == 0,
+				Records: t.Rows, Entries: t.Entries, Plans: t.Plans, Items: t.Items, Rewrite: t.Gen, Verified: t.Done == 1, Swept: t.Left == 0,
 			}
 			hex.Decode(p.OldEpoch[:], []byte(t.Old[:min(len(t.Old), 16)]))
 			hex.Decode(p.NewEpoch[:], []byte(t.New[:min(len(t.New), 16)]))
@@ -188,6 +191,7 @@ func proofs(list []tombstone) []Proof {
 			p := &all[n]
 			p.Subjects = append(p.Subjects, t.subject)
 			p.Records += t.Rows
+			p.Entries += t.Entries
 			p.Verified, p.Swept = p.Verified && t.Done == 1, p.Swept && t.Left == 0
 		}
 	}

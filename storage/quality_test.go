@@ -83,11 +83,11 @@ func TestBytesPerRecord(t *testing.T) {
 	s := newBox(t).open()
 	r := aRecord()
 	r.Rang, r.Talked = 8123*time.Millisecond, 183_456*time.Millisecond
-	without := len(must(s.sealRecord(1, 0, &r)).value)
+	without := len(must(s.sealAlone(1, 0, &r)).value)
 	r.FromQuality = &pbx.Quality{Codec: "PCMA", Packets: 9173, Lost: 3, Late: 1, Jitter: 2_345_678, RoundTrip: 3_456_789, FarLost: 0.001, FarJitter: 1_234_567, MOS: 4.387, Concealed: 80 * time.Millisecond}
-	one := len(must(s.sealRecord(1, 0, &r)).value)
+	one := len(must(s.sealAlone(1, 0, &r)).value)
 	r.ToQuality = &pbx.Quality{Codec: "PCMA", Packets: 9170, Jitter: 345_678, RoundTrip: 1_456_789, MOS: 4.41, Relayed: true}
-	two := len(must(s.sealRecord(1, 0, &r)).value)
+	two := len(must(s.sealAlone(1, 0, &r)).value)
 	t.Logf("%d bytes without, %d with one, %d with two", without, one, two)
 	if one-without > 60 || two-one > 60 {
 		t.Errorf("quality takes %d and %d bytes", one-without, two-one)

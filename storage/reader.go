@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"sotto/pbx/plan"
-	"sotto/storage/keyring"
 	"sotto/storage/policy"
 )
 
@@ -24,27 +23,19 @@ const (
 	Staff          = policy.Staff
 )
 
-// Viewer is who looks. Every read names one.
+// Viewer is who looks. Every read names one. One that is Owner and has no account is whoever
+// stands at the terminal of the box.
 type Viewer struct {
 	Role    Role
 	User    plan.UserID // of Staff: whose calls are the viewer's own
 	Account AccountID   // who it is, for the audit trail; empty for the box itself
 }
 
+// known tells whether somebody is anybody at all.
+func (v Viewer) known() bool { return v.Role >= Owner && v.Role <= Staff }
+
 // ErrNotAllowed says that the viewer's role does not permit this.
 var ErrNotAllowed = errors.New("your role does not permit this")
-
-// look is one look at personal data, or one change, as the audit trail has it. It is noted
-// before anything is given out or changed, and an error is the answer then: what cannot be
-// noted is not shown.
-type look struct {
-	viewer Viewer
-	what   string // "call records", "live view", "plan", "change plan", "log in", "failed log-in" …
-	rows   int    // how many records or users it shows
-
-	about         []keyring.Subject // whom it is about, if that is somebody in particular; stands there as a pseudonym
-	before, after string            // of a change: as the viewer may see it, without a digit or a name; else empty
-}
 
 // Reader reads on behalf of one viewer. It is cheap, keeps nothing, and may be used by
 // several goroutines.
@@ -57,45 +48,51 @@ type Reader struct {
 // viewer's role asks, and noted.
 func (s *Store) As(v Viewer) *Reader { return &Reader{s, v} }
 
-// Plan gives the plan as the viewer may see it, and its revision: whole for owner, admin
-// and privacy officer, without names for the installer, and with the viewer as the only
-// user for staff.
+// Plan gives the plan as the viewer may see it, and its revision: whole with the right
+// policy.SeePlan, to staff with the viewer as the only user, and to others without the names of
+// users and accounting codes and without what else is about somebody: extensions, ports and
+// lines are left. Who is nobody gets [ErrNotAllowed].
 func (r *Reader) Plan(ctx context.Context) (plan.Plan, Rev, error) {
 	p, rev := r.s.CurrentPlan()
-	switch r.v.Role {
-	case Owner, Admin, PrivacyOfficer:
-	case Installer:
-		for i := range p.Users {
-			p.Users[i].Name = ""
-		}
-	case Staff:
-		users := p.Users
-		p.Users = nil
-		for _, u := range users {
-			if u.ID == r.v.User {
-				p.Users = append(p.Users, u)
-			}
-		}
-	default:
+	switch {
+	case !r.v.known():
 		return plan.Plan{}, 0, ErrNotAllowed
+	case r.s.may(r.v, policy.SeePlan):
+	case r.v.Role == Staff:
+		p.Users = slices.DeleteFunc(p.Users, func(u plan.User) bool { return u.ID != r.v.User })
+	default:
+		for i, u := range p.Users {
+			p.Users[i] = plan.User{ID: u.ID, Ext: u.Ext, Ports: u.Ports, SIP: u.SIP, ReverseOnAnswer: u.ReverseOnAnswer}
+		}
+		p.Codes = nil
 	}
-	if err := r.s.audit(ctx, look{viewer: r.v, what: "plan", rows: len(p.Users)}); err != nil {
+	if err := r.s.note(ctx, look{viewer: r.v, what: "plan", rows: len(p.Users), merge: r.v.often()}); err != nil {
 		return plan.Plan{}, 0, fmt.Errorf("note the look: %w", err)
 	}
 	return p, rev, nil
 }
 
-// Accounts gives who can log in to the page, in the order of their names: to an owner, who
-// alone may erase one; others get [ErrNotAllowed].
+// Office gives the name of the office and its country, for the head of a page: empty to who is
+// nobody. It names no person, so no look is noted, and it needs no database.
+func (r *Reader) Office() (name, country string) {
+	if !r.v.known() {
+		return "", ""
+	}
+	p := &r.s.plan.Load().plan
+	return p.Office, p.Country
+}
+
+// Accounts gives who can log in to the page, in the order of their names. It needs the right
+// policy.SeeAccounts, else [ErrNotAllowed].
 func (r *Reader) Accounts(ctx context.Context) ([]Account, error) {
-	if r.v.Role != Owner {
+	if !r.s.may(r.v, policy.SeeAccounts) {
 		return nil, ErrNotAllowed
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	all := r.s.accounts.Load().list
-	if err := r.s.audit(ctx, look{viewer: r.v, what: "accounts", rows: len(all)}); err != nil {
+	if err := r.s.note(ctx, look{viewer: r.v, what: "accounts", rows: len(all), merge: again}); err != nil {
 		return nil, fmt.Errorf("note the look: %w", err)
 	}
 	list := make([]Account, len(all))

@@ -13,6 +13,7 @@ import (
 	"sotto/pbx/plan"
 	"sotto/storage/e164"
 	"sotto/storage/keyring"
+	"sotto/storage/policy"
 )
 
 // A call record is a row in parts: the box's, then for each party one of class Calls and,
@@ -35,6 +36,7 @@ type callJSON struct {
 	To        int         `json:"g,omitempty"` // of the called party's
 	Outside   bit         `json:"x,omitempty"` // it was to go out and got no line
 	Private   bit         `json:"p,omitempty"` // a party was not to be kept
+	Code      string      `json:"a,omitempty"` // accounting code, by its name
 
 	FromQuality *quality `json:"fq,omitempty"`
 	ToQuality   *quality `json:"tq,omitempty"`
@@ -54,15 +56,16 @@ func bitOf(b bool) bit {
 type partyJSON struct {
 	Ext    plan.Ext `json:"e,omitempty"`
 	Number string   `json:"n,omitempty"` // without its last digits
+	Place  string   `json:"p,omitempty"` // where the telephone stood
 }
 
-// splitNumber gives a number without its last digits, and these: four, or all of a short
-// one.
-func splitNumber(n string) (front, last string) {
+// splitNumber gives a number without its last digits, and these: so many as cut says, or all
+// of a short one.
+func splitNumber(n string, cut int) (front, last string) {
 	if len(n) <= 6 {
 		return "", n
 	}
-	return n[:len(n)-4], n[len(n)-4:]
+	return n[:len(n)-cut], n[len(n)-cut:]
 }
 
 // recordRow is the row of a call record and where the indexes have it.
@@ -72,69 +75,135 @@ type recordRow struct {
 	lines    []string          // each once
 }
 
-// sealRecord makes the row of a record. Persons met for the first time get a key, which
-// the next commit of the ring makes durable. The error wraps [keyring.ErrAged] if a chain
-// has gone past the day.
-func (s *Store) sealRecord(id RecordID, day keyring.Day, r *pbx.Record) (recordRow, error) {
+// side is one end of a call as rows have it.
+type side struct {
+	known   bool // whose it is; else there is nothing to keep
+	subject keyring.Subject
+	data    []byte // JSON of a partyJSON
+	last    []byte // the last digits, none if there is no number
+}
+
+// parts gives the side as parts of a row, none if nobody is known.
+func (e *side) parts(class keyring.Class) (list []part) {
+	if e.known {
+		list = append(list, part{class, e.subject, e.data})
+	}
+	if len(e.last) > 0 {
+		list = append(list, part{keyring.Digits, e.subject, e.last})
+	}
+	return list
+}
+
+// wipe takes what is plain out of memory.
+func (e *side) wipe() {
+	clear(e.data)
+	clear(e.last)
+}
+
+// sides gives both ends of a call, cut being the digits of a number that go first. Persons met for the first time get a key, which the next
+// commit of the ring makes durable.
+func (s *Store) sides(r *pbx.Record, cut int) (from, to side, err error) {
+	if from, err = s.sideOf(r.From, r.From.Number, cut); err == nil {
+		to, err = s.sideOf(r.To, s.called(r), cut)
+	}
+	return from, to, err
+}
+
+// sideOf gives the end of a party who is known by the number as, if not as a user.
+func (s *Store) sideOf(p pbx.Party, as number.Number, cut int) (e side, err error) {
+	digits := p.Number.Reveal()
+	p.Number = as
+	e.subject, e.known, err = s.subjectOf(&p)
+	if errors.Is(err, keyring.ErrFull) { // strangers can bring that about: it costs the party, not the record
+		if s.nameless.Add(1) == 1 {
+			s.log.Error("the keyring is full: call records are kept without the parties that are new")
+		}
+		return side{}, nil
+	}
+	if err != nil || !e.known {
+		return side{}, err
+	}
+	front, last := splitNumber(digits, cut)
+	if e.data, err = json.Marshal(partyJSON{p.Ext, front, p.Place}); err != nil {
+		return side{}, errors.New("a party cannot be encoded")
+	}
+	e.last = []byte(last)
+	return e, nil
+}
+
+// sealRecord makes the row of a record from both ends of the call. The error wraps
+// [keyring.ErrAged] if a chain has gone past the day.
+func (s *Store) sealRecord(id RecordID, day keyring.Day, r *pbx.Record, from, to *side) (recordRow, error) {
 	c := callJSON{
 		Began: r.Began.UnixMilli(), Rang: r.Rang.Milliseconds(), Talked: r.Talked.Milliseconds(), Outcome: r.Outcome, Cause: r.Cause,
-		Held: bitOf(r.Held), Emergency: bitOf(r.Emergency), FromLine: r.From.Line, ToLine: r.To.Line,
-		Outside:     bitOf(r.To.Line == "" && r.To.User == "" && !r.To.Number.IsZero() && r.Outcome != pbx.Unobtainable),
-		Private:     bitOf(r.Private),
+		Held: bitOf(r.Held), Emergency: bitOf(r.Emergency), FromLine: r.From.Line, ToLine: r.To.Line, Outside: bitOf(noLine(r)),
+		Private: bitOf(r.Private), Code: r.Code,
 		FromQuality: (*quality)(r.FromQuality), ToQuality: (*quality)(r.ToQuality),
 	}
 	out := recordRow{row: row{key: keyOf(uint64(id))}}
 	list := make([]part, 1, 5)
 	list[0].class = keyring.Calls
-	for _, p := range []struct {
-		party *pbx.Party
-		at    *int
-	}{{&r.From, &c.From}, {&r.To, &c.To}} {
-		if p.party.Line != "" && (len(out.lines) == 0 || out.lines[0] != p.party.Line) {
-			out.lines = append(out.lines, p.party.Line)
+	if from.known {
+		c.From = len(list)
+		list = append(list, from.parts(keyring.Calls)...)
+		out.subjects = append(out.subjects, from.subject)
+	}
+	if to.known {
+		c.To = len(list)
+		list = append(list, to.parts(keyring.Calls)...)
+		if !from.known || to.subject != from.subject {
+			out.subjects = append(out.subjects, to.subject)
 		}
-		who := *p.party
-		if p.at == &c.To {
-			who.Number = s.called(r)
-		}
-		subject, known, err := s.subjectOf(&who)
-		switch {
-		case errors.Is(err, keyring.ErrFull): // strangers can bring that about: it costs the party, not the record
-			if s.nameless.Add(1) == 1 {
-				s.log.Error("the keyring is full: call records are kept without the parties that are new")
-			}
-			continue
-		case err != nil:
-			return out, err
-		case !known:
-			continue
-		}
-		front, last := splitNumber(p.party.Number.Reveal())
-		data, err := json.Marshal(partyJSON{p.party.Ext, front})
-		if err != nil {
-			return out, errors.New("a party cannot be encoded")
-		}
-		*p.at = len(list)
-		list = append(list, part{keyring.Calls, subject, data})
-		if last != "" {
-			list = append(list, part{keyring.Digits, subject, []byte(last)})
-		}
-		if len(out.subjects) == 0 || out.subjects[0] != subject {
-			out.subjects = append(out.subjects, subject)
-		}
+	}
+	if c.FromLine != "" {
+		out.lines = append(out.lines, c.FromLine)
+	}
+	if c.ToLine != "" && c.ToLine != c.FromLine {
+		out.lines = append(out.lines, c.ToLine)
 	}
 	var err error
 	if list[0].data, err = json.Marshal(&c); err != nil {
 		return out, fmt.Errorf("encode call record: %w", err)
 	}
 	out.value, err = s.sealRow(bucketRecords, out.key, day, list)
+	clear(list[0].data)
 	if err == nil && len(out.value) > maxRecord {
 		err = errTooLong
 	}
-	for i := range list {
-		clear(list[i].data)
-	}
 	return out, err
+}
+
+// noLine tells of a call that was to go out and got no line.
+func noLine(r *pbx.Record) bool {
+	return r.To.Line == "" && r.To.User == "" && !r.To.Number.IsZero() && r.Outcome != pbx.Unobtainable
+}
+
+// between gives the direction of a call.
+func between(fromLine, toLine string, emergency, noLine bool) Direction {
+	switch {
+	case fromLine != "":
+		return Incoming
+	case toLine != "", emergency, noLine:
+		return Outgoing
+	}
+	return Internal
+}
+
+// isRecorded tells whether a call makes a call record, by the settings.
+func isRecorded(choice *policy.Record, r *pbx.Record) bool {
+	switch {
+	case r.Emergency:
+		return true
+	case r.Outcome != pbx.Answered && r.Outcome != pbx.AnswerUnknown && !choice.Failed:
+		return false
+	}
+	switch between(r.From.Line, r.To.Line, r.Emergency, noLine(r)) {
+	case Incoming:
+		return choice.Incoming
+	case Outgoing:
+		return choice.Outgoing
+	}
+	return choice.Internal
 }
 
 // maxRecord is more than any record needs; a longer one is a damaged page.
@@ -236,13 +305,13 @@ func (s *Store) splitRecord(r row) (parts, error) {
 // aged. Errors are those of openPart.
 func (s *Store) party(r *parts, i int, line string) (p pbx.Party, cut bool, err error) {
 	var j partyJSON
-	if i < 1 || i >= len(r.list) || r.list[i].class != keyring.Calls {
+	if i < 1 || i >= len(r.list) || r.list[i].class != r.list[0].class { // Calls in a record, Journal in a journal
 		return p, false, errRow
 	}
 	if err := s.openJSON(r, i, &j); err != nil {
 		return p, false, err
 	}
-	p.Ext, p.Line = j.Ext, line
+	p.Ext, p.Line, p.Place = j.Ext, line, j.Place
 	kind, text, ok := s.ring.Name(r.list[i].subject)
 	if !ok {
 		return p, false, errErased
@@ -275,11 +344,5 @@ func (c *callJSON) began() time.Time { return time.UnixMilli(c.Began).UTC() }
 func (c *callJSON) ended() time.Time { return time.UnixMilli(c.Began + c.Rang + c.Talked).UTC() }
 
 func (c *callJSON) direction() Direction {
-	switch {
-	case c.FromLine != "":
-		return Incoming
-	case c.ToLine != "", c.Emergency != 0, c.Outside != 0:
-		return Outgoing
-	}
-	return Internal
+	return between(c.FromLine, c.ToLine, c.Emergency != 0, c.Outside != 0)
 }

@@ -10,6 +10,7 @@ import (
 
 	"sotto/pbx"
 	"sotto/storage/keyring"
+	"sotto/storage/policy"
 )
 
 // Direction says between whom a call was.
@@ -26,7 +27,8 @@ func (d Direction) String() string {
 	return [...]string{"any", "incoming", "outgoing", "internal"}[d%4]
 }
 
-// Query selects call records, newest first. Its zero value selects all.
+// Query selects call records, newest first; for staff the entries of their own journal. Its
+// zero value selects all.
 type Query struct {
 	Before RecordID // only records older than this one; 0: from the newest
 	Limit  int      // at most so many, 1 to 500; 0: 50
@@ -67,8 +69,8 @@ const (
 
 // Page gives some of the records that q selects and the viewer may see, newest first:
 // until q.Limit are found or 5,000 were looked at, so that a page costs the same however
-// many there are. Those of a person or a line, and all that staff see, are found by an
-// index, and no others are looked at. None that is not durable is among the views. Rows that
+// many there are. Those of a person or a line are found by an index, and no others are looked
+// at. Staff get the entries of their own journal instead, which have ids of their own. None that is not durable is among the views. Rows that
 // do not open or are missing are left out and counted in [Health]; those whose time is over
 // are left out and not counted.
 //
@@ -78,7 +80,7 @@ const (
 // What was recorded while the clock was wrong by less than a day may be missed by it, and is
 // found without a time.
 //
-// The error is [ErrNotAllowed], for installers also if q names a person; [ErrPerson]; it
+// The error is [ErrNotAllowed] for others than staff without the right to see records; [ErrPerson]; it
 // wraps [ErrDamaged] or [ErrDown]; or it is that of ctx.
 func (r *Reader) Page(ctx context.Context, q Query) (Page, error) {
 	return r.records(ctx, q, maxLooked)
@@ -92,7 +94,36 @@ func (r *Reader) Records(ctx context.Context, q Query) ([]RecordView, error) {
 }
 
 func (r *Reader) records(ctx context.Context, q Query, most int) (Page, error) {
-	if r.v.Role < Owner || r.v.Role > Staff || r.v.Role == Installer && q.Person != (Person{}) {
+	p, err := r.find(ctx, q, most)
+	if err != nil {
+		return Page{}, fmt.Errorf("read call records: %w", err)
+	}
+	if err := r.s.note(ctx, r.lookAt(&q, len(p.Views))); err != nil {
+		return Page{}, fmt.Errorf("note the look: %w", err)
+	}
+	return p, nil
+}
+
+// own tells whether the viewer reads the own journal and nothing else.
+func (r *Reader) own() bool { return r.v.Role == Staff }
+
+// lookAt is the look at what a query selects.
+func (r *Reader) lookAt(q *Query, rows int) look {
+	if r.own() {
+		return look{viewer: r.v, what: "own journal", rows: rows, merge: ownData}
+	}
+	l := look{viewer: r.v, what: "call records", rows: rows}
+	if q.Person != (Person{}) {
+		if subject, known, _ := r.s.lookupPerson(&q.Person); known {
+			l.about = append(l.about, subject)
+		}
+	}
+	return l
+}
+
+// find is records without a note of the look.
+func (r *Reader) find(ctx context.Context, q Query, most int) (Page, error) {
+	if !r.own() && !r.s.may(r.v, policy.SeeRecords) {
 		return Page{}, ErrNotAllowed
 	}
 	if q.Limit <= 0 {
@@ -101,24 +132,22 @@ func (r *Reader) records(ctx context.Context, q Query, most int) (Page, error) {
 	q.Limit = min(q.Limit, maxLimit)
 	q.From, q.Until = q.From.Truncate(time.Millisecond), q.Until.Truncate(time.Millisecond) // as records are kept
 	if r.s.isDown() {
-		return Page{}, fmt.Errorf("read call records: %w", ErrDown)
+		return Page{}, ErrDown
+	}
+	f := finder{r: r, q: &q, most: most, at: r.s.plan.Load()}
+	if r.own() {
+		err := f.journal(ctx)
+		return f.page, err
 	}
 	newest, _ := r.s.Follow()
 	if q.Before == 0 || q.Before > newest {
 		q.Before = newest + 1
 	}
-	f := finder{r: r, q: &q, most: most, at: r.s.plan.Load()}
 	some, err := f.follow()
 	if some && err == nil {
 		err = f.search(ctx)
 	}
-	if err != nil {
-		return Page{}, fmt.Errorf("read call records: %w", err)
-	}
-	if err := r.s.audit(ctx, look{viewer: r.v, what: "call records", rows: len(f.page.Views)}); err != nil {
-		return Page{}, fmt.Errorf("note the look: %w", err)
-	}
-	return f.page, nil
+	return f.page, err
 }
 
 // finder is one search.
@@ -138,33 +167,13 @@ type finder struct {
 // nothing.
 func (f *finder) follow() (some bool, err error) {
 	s := f.r.s
-	need := func(subject keyring.Subject) {
+	if f.q.Person != (Person{}) {
+		subject, known, err := s.lookupPerson(&f.q.Person)
+		if err != nil || !known {
+			return false, err
+		}
 		f.subjects = append(f.subjects, subject)
 		f.paths = append(f.paths, path{bucketBySubject, subject[:]})
-	}
-	if f.r.v.Role == Staff {
-		own, known := s.ring.Lookup(keyring.User, string(f.r.v.User))
-		if !known {
-			return false, nil
-		}
-		need(own)
-	}
-	if p := f.q.Person; p != (Person{}) {
-		kind, text := keyring.User, string(p.User)
-		switch {
-		case p.Account != "", (p.User != "") != p.Number.IsZero():
-			return false, ErrPerson
-		case p.User == "":
-			kind, text = keyring.Outside, s.normal(p.Number.Reveal())
-		}
-		subject, known := s.ring.Lookup(kind, text)
-		if !known && kind == keyring.Outside {
-			subject, known = s.ring.Lookup(kind, p.Number.Reveal()) // before the plan told the country, say
-		}
-		if !known {
-			return false, nil
-		}
-		need(subject)
 	}
 	if f.q.Line != "" {
 		tag := s.lineTag(f.q.Line)

@@ -11,6 +11,7 @@ import (
 
 	"sotto/pbx"
 	"sotto/pbx/number"
+	"sotto/pbx/plan"
 )
 
 // day0 is when the calls of these tests begin.
@@ -70,6 +71,18 @@ func TestPage(t *testing.T) {
 	list := manyCalls(3000)
 	appendAll(s, list)
 	end := list[len(list)-1].Began
+	var entries []int // of journals: the record that each goes with
+	boriss := map[int]RecordID{}
+	for i := range list {
+		for _, u := range []plan.UserID{list[i].From.User, list[i].To.User} {
+			if u != "" {
+				entries = append(entries, i)
+			}
+			if u == boris {
+				boriss[i] = RecordID(len(entries))
+			}
+		}
+	}
 	rnd := rand.New(rand.NewPCG(10, 11))
 	some := func() time.Time {
 		if rnd.IntN(3) == 0 {
@@ -91,7 +104,11 @@ func TestPage(t *testing.T) {
 				(q.Direction == AnyDirection || q.Direction == directionOf(r)) &&
 				(q.Outcomes == nil || r.Outcome == q.Outcomes[0] || r.Outcome == q.Outcomes[len(q.Outcomes)-1]) &&
 				(v == owner || r.To.User == boris) {
-				want = append(want, RecordID(i+1))
+				if id := RecordID(i + 1); v == owner {
+					want = append(want, id)
+				} else {
+					want = append(want, boriss[i])
+				}
 			}
 		}
 		what := fmt.Sprintf("%+v as %v", q, v.Role)
@@ -102,7 +119,11 @@ func TestPage(t *testing.T) {
 			}
 			for _, view := range p.Views {
 				got = append(got, view.ID)
-				if view.Direction != directionOf(&list[view.ID-1]) {
+				i := int(view.ID - 1)
+				if v != owner {
+					i = entries[i]
+				}
+				if view.Direction != directionOf(&list[i]) {
 					t.Fatalf("record %d is %v", view.ID, view.Direction)
 				}
 			}
@@ -144,11 +165,17 @@ func TestPageIsBounded(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if q.Before == 0 {
+		if q.Before == 0 && v.Role != Staff {
 			q.Before = n + 1
 		}
 		q.Limit = max(q.Limit, defaultLimit)
 		f := finder{r: s.As(v), q: &q, most: maxLooked, at: s.plan.Load()}
+		if v.Role == Staff {
+			if f.journal(t.Context()) != nil || f.page.Next != p.Next {
+				t.Fatal("another search")
+			}
+			return p, f.looked
+		}
 		if some, err := f.follow(); !some || err != nil || f.search(t.Context()) != nil || f.page.Next != p.Next {
 			t.Fatal("another search")
 		}
@@ -161,7 +188,7 @@ func TestPageIsBounded(t *testing.T) {
 	if p, _ := looked(owner, Query{Outcomes: rare, Before: 3001}); p.More {
 		t.Error("more than all")
 	}
-	if p, k := looked(Viewer{Role: Staff, User: anna}, Query{Direction: Incoming, Outcomes: rare}); !p.More || k != maxLooked || p.Next > 3001 {
+	if p, k := looked(Viewer{Role: Staff, User: anna}, Query{Direction: Incoming, Outcomes: rare}); !p.More || k != maxLooked {
 		t.Errorf("staff: %d looked at, more %v", k, p.More)
 	}
 	if p, k := looked(Viewer{Role: Staff, User: boris}, Query{}); len(p.Views) != defaultLimit || k > chunk {
@@ -216,13 +243,10 @@ func TestPageDamaged(t *testing.T) {
 	if s.Health().Unreadable == 0 {
 		t.Error("none counted")
 	}
-	for _, v := range []Viewer{{}, {Role: 99}} {
+	for _, v := range []Viewer{{}, {Role: Installer}, {Role: 99}} {
 		if _, err := s.As(v).Page(t.Context(), Query{}); !errors.Is(err, ErrNotAllowed) {
 			t.Errorf("%+v: %v", v, err)
 		}
-	}
-	if p, err := s.As(Viewer{Role: Installer}).Page(t.Context(), Query{}); err != nil || len(p.Views) != 50 || p.Views[0].To.State != Hidden {
-		t.Errorf("installer: %v", err)
 	}
 }
 
@@ -263,7 +287,7 @@ func TestDirection(t *testing.T) {
 		s.Append(r)
 	}
 	s.flush()
-	for _, v := range []Viewer{owner, {Role: Installer}} {
+	for _, v := range []Viewer{owner, {Role: PrivacyOfficer}} {
 		views, err := s.As(v).Records(t.Context(), Query{})
 		if err != nil || len(views) != len(want) {
 			t.Fatal(len(views), err)

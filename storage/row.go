@@ -13,7 +13,8 @@ import (
 type RecordID uint64
 
 // A value of the buckets of records and plans is of several persons: a header and a list of
-// parts, the first the box's, each other one under a key of its subject.
+// parts, the first the box's, each other one under a key of its subject. A row of a journal is
+// like that, and its first part is of the user whose journal it is.
 //
 //	header(18) [class(1) subject(16) length(uvarint) sealed(length)] …
 //
@@ -47,7 +48,7 @@ var (
 	errAged   = errors.New("the key of that day was destroyed")
 )
 
-// sealRow makes the value for key. list[0] is the box's. Chain keys are those of the day;
+// sealRow makes the value for key. list[0] is the box's, or that of whose row it is. Chain keys are those of the day;
 // chains begun here are durable with the next commit of the ring. The error wraps
 // [keyring.ErrAged] if a chain has gone past that day.
 func (s *Store) sealRow(bucket, key []byte, day keyring.Day, list []part) ([]byte, error) {
@@ -97,8 +98,23 @@ func (s *Store) sealKey(subject keyring.Subject, class keyring.Class, day keyrin
 	return k, nil
 }
 
-// splitRow takes a value apart and copies nothing. It does not open anything.
+// splitRow takes the value of a row apart whose first part is the box's, and copies nothing. It
+// does not open anything.
 func splitRow(bucket, key []byte, day keyring.Day, value []byte) (parts, error) {
+	return splitRowOf(keyring.Subject{}, bucket, key, day, value)
+}
+
+// splitRowOf is [splitRow] for a row whose first part is the owner's.
+func splitRowOf(owner keyring.Subject, bucket, key []byte, day keyring.Day, value []byte) (parts, error) {
+	r, err := splitParts(bucket, key, day, value)
+	if err == nil && r.list[0].subject != owner {
+		err = errRow
+	}
+	return r, err
+}
+
+// splitParts is [splitRow] for a row of whomever. There is a first part if there is no error.
+func splitParts(bucket, key []byte, day keyring.Day, value []byte) (parts, error) {
 	r := parts{bucket: bucket, key: key, day: day}
 	var err error
 	if r.head, err = seal.ParseRow(value); err != nil || len(value) > maxRow {
@@ -129,7 +145,7 @@ func splitRow(bucket, key []byte, day keyring.Day, value []byte) (parts, error) 
 		rest = rest[width+int(n):]
 		r.list = append(r.list, p)
 	}
-	if len(r.list) == 0 || r.list[0].subject != (keyring.Subject{}) {
+	if len(r.list) == 0 {
 		return r, errRow
 	}
 	return r, nil
@@ -203,17 +219,18 @@ func place(bucket, key []byte, i int, list []part) seal.Part {
 	return p
 }
 
-// removePart takes what is of a subject out of a row's value: its parts have length 0
-// then, and the subject's id stays. The value that was given is not changed. changed is
-// false if there was nothing to take out; the error says that the row is damaged.
+// removePart takes what is of a subject out of a row's value, but for the first part: the
+// others have length 0 then, and the subject's id stays. The value that was given is not
+// changed. changed is false if there was nothing to take out; the error says that the row is
+// damaged.
 func removePart(value []byte, subject keyring.Subject) (without []byte, changed bool, err error) {
-	r, err := splitRow(nil, nil, 0, value)
+	r, err := splitParts(nil, nil, 0, value)
 	if err != nil || subject == (keyring.Subject{}) {
 		return value, false, err
 	}
 	without = append(make([]byte, 0, len(value)), r.head[:]...)
 	for i, p := range r.list {
-		if p.subject == subject && len(p.data) > 0 {
+		if i > 0 && p.subject == subject && len(p.data) > 0 {
 			p.data, changed = nil, true
 		}
 		without = appendHead(without, r.list, i)

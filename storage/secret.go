@@ -9,6 +9,8 @@ import (
 
 	"sotto/pbx"
 	"sotto/pbx/plan"
+	"sotto/storage/keyring"
+	"sotto/storage/policy"
 )
 
 // ErrNoTelephone says that the plan has no such user, or none with telephones on the
@@ -44,15 +46,12 @@ func (s *Store) Secretless() []plan.UserID {
 // is kept nowhere: who loses it has another made. From then on no telephone logs in with
 // the old one. next is called once at most, and must not write to the store.
 //
-// The viewer must be owner or admin, else [ErrNotAllowed]; the user must be in the plan
+// The viewer needs the right policy.ChangePlan, else [ErrNotAllowed]; the user must be in the plan
 // with SIP, else [ErrNoTelephone]; the digests must be of the user's extension, else the
 // plan was changed in the meantime and the error is [ErrConflict]. It does not need Run.
 func (s *Store) MakeSecret(ctx context.Context, v Viewer, user plan.UserID, next func() (plain string, secret pbx.Secret)) (string, error) {
-	if v.Role != Owner && v.Role != Admin {
+	if !s.may(v, policy.ChangePlan) {
 		return "", ErrNotAllowed
-	}
-	if err := s.audit(ctx, look{viewer: v, what: "make secret", rows: 1}); err != nil {
-		return "", err
 	}
 	s.wmu.Lock()
 	defer s.wmu.Unlock()
@@ -72,6 +71,7 @@ func (s *Store) MakeSecret(ctx context.Context, v Viewer, user plan.UserID, next
 	if err != nil {
 		return "", fmt.Errorf("save secret: %w", err)
 	}
+	s.pend(look{viewer: v, what: "make secret", rows: 1, about: []keyring.Subject{keyring.Subject(r.key)}})
 	if err := s.commit(func(tx *bbolt.Tx) error {
 		b := tx.Bucket(bucketSecrets)
 		if b == nil {

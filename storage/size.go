@@ -10,7 +10,7 @@ import (
 // counts is what is in use. At the limit the oldest records give way to new ones, so that
 // the file stays below the mapping and no record is ever refused.
 
-// perDrop is how many records are written for each transaction that removes at most 500.
+// perDrop is how many rows are written for each transaction that removes at most 500.
 const perDrop = 250
 
 // nearLimit tells whether so much is in use that somebody should know: 90 % of the limit.
@@ -40,7 +40,27 @@ func (s *Store) measure() {
 	s.used.Store(size - int64(stats.FreePageN+stats.PendingPageN)*int64(os.Getpagesize()))
 }
 
-// prune makes room for n records while the database is at its limit. It is under wmu.
+// makeRoom removes the oldest records and so many entries of journals as are of about the same
+// time, at most 500 each; with no records left, entries alone.
+func (s *Store) makeRoom(tx *bbolt.Tx) (dropped int, err error) {
+	all := uint64(s.last - s.oldestID() + 1)
+	dropped, err = s.dropRecords(tx, s.last)
+	if err != nil {
+		return 0, err
+	}
+	oldest := oldestEntryID(tx)
+	if oldest == 0 {
+		return dropped, nil
+	}
+	share := uint64(maxDrop)
+	if dropped > 0 {
+		share = uint64(s.lastEntry-oldest+1)*uint64(dropped)/all + 1
+	}
+	n, err := dropEntries(tx, nil, maxDrop, func(id RecordID) bool { return id < oldest+RecordID(share) })
+	return dropped + n, err
+}
+
+// prune makes room for n rows while the database is at its limit. It is under wmu.
 func (s *Store) prune(n int) error {
 	for range 1 + n/perDrop {
 		if s.used.Load() < s.limit {
@@ -48,14 +68,14 @@ func (s *Store) prune(n int) error {
 		}
 		dropped := 0
 		if err := s.commit(func(tx *bbolt.Tx) (err error) {
-			dropped, err = s.dropRecords(tx, s.last)
+			dropped, err = s.makeRoom(tx)
 			return err
 		}); err != nil || dropped == 0 {
 			return err
 		}
 		s.keeper.lonely = true
 		if s.pruned.Add(uint64(dropped)) == uint64(dropped) {
-			s.log.Error("the database is full: the oldest call records are removed to make room")
+			s.log.Error("the database is full: the oldest call records and entries of journals are removed to make room")
 		}
 	}
 	return nil

@@ -14,7 +14,8 @@
 //
 // [Store.Append] and [Store.SaveBindings] never block and never fail: a store that is
 // full, slow or broken costs records or registrations, which are counted and shown, and
-// never a call. [Store.As] is the only way to read about persons. [Store.CurrentPlan] is
+// never a call. [Store.As] is the only way to read about persons; each look and each change
+// has its line in the audit trail, or is not answered. [Store.CurrentPlan] is
 // for the switch alone, [Store.Secret] and [Store.Bindings] for what serves its SIP
 // telephones.
 //
@@ -28,7 +29,6 @@
 package storage
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -81,7 +81,7 @@ type Store struct {
 	db   *bbolt.DB
 	ring *keyring.Ring
 
-	audit func(context.Context, look) error // see look
+	trail trail // see audit.go
 
 	queue  // filled by Append
 	wmu    sync.Mutex
@@ -89,6 +89,7 @@ type Store struct {
 
 	keeper keeper // see housekeep.go
 
+	grants   grants // see grantrow.go
 	plan     atomic.Pointer[planAt]
 	settings atomic.Pointer[policy.Settings] // nil: none were saved
 	normals  normals
@@ -110,6 +111,8 @@ type Store struct {
 
 	written, pruned, aged, lost, nameless, failed, unreadable, commits, bindingsLost, logInsFailed, logInsBusy atomic.Uint64
 
+	auditLines, auditEarly atomic.Uint64 // lines that are kept, and that were removed before their term
+
 	lifelineErr atomic.Pointer[error]
 }
 
@@ -117,8 +120,7 @@ type Store struct {
 // starts nothing. An error wraps one of the errors of this package or of package
 // keyring, and says what to do; nothing is left open or locked then.
 func Open(dir string, root keyring.Root, log *slog.Logger) (*Store, error) {
-	s := &Store{dir: dir, log: log, audit: func(context.Context, look) error { return nil }, cost: password.Default,
-		clock: time.Now}
+	s := &Store{dir: dir, log: log, cost: password.Default, clock: time.Now}
 	s.oldest.Store(1)
 	s.queue.init()
 	s.writer.init()
@@ -197,6 +199,9 @@ func (s *Store) Close() error {
 		return nil
 	}
 	err := s.writeLast()
+	if err == nil && !s.broken {
+		_, err = s.settleAudit(true)
+	}
 	if err == nil && !s.broken {
 		err = s.ring.Mark()
 	}

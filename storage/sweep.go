@@ -61,7 +61,7 @@ func (s *Store) sweep() error {
 	if err != nil {
 		return fmt.Errorf("sweep: %w", err)
 	}
-	last := len(ids) < sweepRows
+	last := false
 	list, err := s.tombstones(subject)
 	if err != nil {
 		return fmt.Errorf("sweep: %w", err)
@@ -89,11 +89,21 @@ func (s *Store) sweep() error {
 				return err
 			}
 		}
-		if !last {
+		n, damaged, err := sweepJournals(tx, subject, sweepRows-len(ids))
+		if err != nil {
+			return err
+		}
+		bad += damaged
+		if last = len(ids)+n < sweepRows; !last {
 			return nil
 		}
 		for _, r := range plansOf(tx, subject) {
 			if err := plans.Put(r.key, r.value); err != nil {
+				return err
+			}
+		}
+		for _, r := range grantsOf(tx, subject) {
+			if err := tx.Bucket(bucketGrants).Put(r.key, r.value); err != nil {
 				return err
 			}
 		}
@@ -109,6 +119,43 @@ func (s *Store) sweep() error {
 		k.left = k.left[1:]
 	}
 	return nil
+}
+
+// sweepJournals takes a subject out of journals, with at most n changes: the own one whole, and
+// what others have of the person. It tells how many there were, and how many of others' entries
+// are damaged.
+func sweepJournals(tx *bbolt.Tx, subject keyring.Subject, n int) (changes int, bad uint64, err error) {
+	changes, err = dropEntriesOf(tx, subject, n)
+	if err != nil {
+		return changes, 0, err
+	}
+	journal, index := tx.Bucket(bucketJournal), tx.Bucket(bucketByFar)
+	if journal == nil || index == nil {
+		return changes, 0, ErrDamaged
+	}
+	var keys [][]byte
+	c := index.Cursor()
+	for k, _ := c.Seek(subject[:]); bytes.HasPrefix(k, subject[:]) && changes < n; k, _ = c.Next() {
+		keys = append(keys, bytes.Clone(k))
+		changes++
+	}
+	for _, k := range keys {
+		key := k[len(subject):]
+		if value := journal.Get(key); value != nil {
+			without, changed, err := removePart(value, subject)
+			if err != nil {
+				bad++
+			} else if changed {
+				if err := journal.Put(key, without); err != nil {
+					return changes, bad, err
+				}
+			}
+		}
+		if err := index.Delete(k); err != nil {
+			return changes, bad, err
+		}
+	}
+	return changes, bad, nil
 }
 
 // plansOf gives the revisions of the plan that hold something of a subject, without that.

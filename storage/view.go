@@ -7,6 +7,8 @@ import (
 
 	"sotto/pbx"
 	"sotto/pbx/plan"
+	"sotto/storage/policy"
+	"sotto/storage/seal"
 )
 
 // State says what a viewer gets of a party.
@@ -15,12 +17,12 @@ type State uint8
 const (
 	Nobody   State = iota // the box never knew: withheld or absent
 	Shown                 // in full
-	Masked                // user in full, outside number by its last digits
-	Hidden                // the role sees no party
+	Masked                // user in full, outside number without its last digits
+	Hidden                // the role sees no party, or no outside one
 	Erased                // the person was erased
 	Unsealed              // the fields do not open: damaged
 	Aged                  // kept as long as it was to be, and gone
-	Cut                   // as Shown or Masked, but the last digits have aged and an ellipsis is in their place
+	Cut                   // as Shown or Masked, but the last digits have aged: nobody sees them any more
 	NotKept               // not to be kept: a protected line, or the caller asked for it
 )
 
@@ -31,8 +33,9 @@ type PartyView struct {
 	User   plan.UserID
 	Name   string // of the user, in the plan of today
 	Ext    plan.Ext
-	Number string // digits, or masked
+	Number string // digits; without the last ones an ellipsis is in their place
 	Line   string // exchange line or trunk; shown to all
+	Place  string // where the telephone of the user stood, if that is kept
 
 	Pseudonym string // of somebody erased: tells two of them apart, and nothing else
 }
@@ -61,6 +64,7 @@ type RecordView struct {
 	Cause        pbx.Cause
 	Held         bool
 	Emergency    bool
+	Code         string // accounting code, by its name
 
 	FromQuality, ToQuality *pbx.Quality // rounded: see FORMAT.md; they name nobody and are shown to all
 }
@@ -87,21 +91,20 @@ func (f *finder) view(row row) (v RecordView, ended time.Time, fits bool, err er
 	if !f.q.fits(&c) {
 		return v, ended, false, nil
 	}
-	v = RecordView{
-		ID: idOf(row.key), Direction: c.direction(), Began: c.began(),
-		Rang: time.Duration(c.Rang) * time.Millisecond, Talked: time.Duration(c.Talked) * time.Millisecond,
-		Outcome: c.Outcome, Cause: c.Cause, Held: c.Held != 0, Emergency: c.Emergency != 0,
-		FromQuality: (*pbx.Quality)(c.FromQuality), ToQuality: (*pbx.Quality)(c.ToQuality),
+	v = c.view(idOf(row.key))
+	if r.s.sees(r.v).blind() {
+		v.Code = ""
 	}
 	v.From = r.party(&parts, c.From, c.FromLine, c.Private != 0, f.at)
 	v.To = r.party(&parts, c.To, c.ToLine, c.Private != 0, f.at)
 	return v, ended, true, nil
 }
 
-// party opens one party and masks it.
+// party opens the party of part i and masks it, unless a grant shows it whole; 0 is nobody.
 func (r *Reader) party(parts *parts, i int, line string, private bool, at *planAt) PartyView {
-	if i == 0 || r.v.Role == Installer {
-		v := r.mask(&pbx.Party{Line: line}, at)
+	see := r.s.sees(r.v)
+	if i == 0 || see.blind() {
+		v := see.mask(&pbx.Party{Line: line}, at)
 		if private && v.State == Nobody {
 			v.State = NotKept
 		}
@@ -121,39 +124,85 @@ func (r *Reader) party(parts *parts, i int, line string, private bool, at *planA
 		r.s.unreadable.Add(1)
 		return PartyView{State: Unsealed, Line: line}
 	}
-	v := r.mask(&p, at)
-	if cut {
-		v.Number = ellipsis
-		if v.State == Shown {
-			v.Number = p.Number.Reveal() + ellipsis
-		}
-		v.State = Cut
+	if see.numbers == policy.Masked && r.s.shows(r.v, parts, i) {
+		see.numbers = policy.Whole
+	}
+	v := see.mask(&p, at)
+	if cut && v.State != Hidden {
+		v.State, v.Number = Cut, cutNumber(p.Number.Reveal(), parts.list[i+1].data, see)
 	}
 	return v
+}
+
+// cutNumber gives what is left of a number, of which last is the sealed end that has aged, as
+// somebody sees it: who sees fewer digits than are left sees no more for that.
+func cutNumber(front string, last []byte, see sight) string {
+	switch gone := len(last) - seal.PartOverhead; {
+	case see.numbers == policy.None:
+		return ""
+	case see.numbers == policy.Masked && gone < see.cut:
+		front = front[:max(len(front)-(see.cut-gone), 0)]
+	}
+	return front + ellipsis
 }
 
 // ellipsis stands for digits that are not shown.
 const ellipsis = "…"
 
-// mask gives a party as the viewer may see it: the choke point of every outlet.
-func (r *Reader) mask(p *pbx.Party, at *planAt) PartyView {
+// sight is how much somebody sees of the parties of calls.
+type sight struct {
+	users   bool         // who in the office it was
+	numbers policy.Sight // of outside numbers
+	cut     int          // digits that are not seen of one that is masked
+}
+
+// sees tells how much a viewer sees. Staff see nothing but their own calls, and these whole.
+func (s *Store) sees(v Viewer) sight {
+	p := s.policy()
+	if v.Role == Staff && v.User != "" {
+		return sight{true, policy.Whole, p.Cut}
+	}
+	return sight{p.May(v.Role, policy.SeeRecords), p.Sees(v.Role), p.Cut}
+}
+
+// blind tells whether no party is seen at all.
+func (see sight) blind() bool { return !see.users }
+
+// mask gives a party as somebody sees it: the choke point of every outlet.
+func (see sight) mask(p *pbx.Party, at *planAt) PartyView {
 	v := PartyView{Line: p.Line}
 	switch {
-	case r.v.Role < Owner || r.v.Role > Staff || r.v.Role == Installer:
+	case see.blind():
 		v.State = Hidden
 		return v
 	case p.User == "" && p.Ext == "" && p.Number.IsZero():
 		return v
+	case p.User == "" && see.numbers == policy.None:
+		v.State = Hidden
+		return v
 	}
-	v.User, v.Name, v.Ext = p.User, at.nameOf(p.User), p.Ext
-	switch r.v.Role {
-	case Owner, Staff:
+	v.User, v.Name, v.Ext, v.Place = p.User, at.nameOf(p.User), p.Ext, p.Place
+	switch see.numbers {
+	case policy.Whole:
 		v.State, v.Number = Shown, p.Number.Reveal()
+	case policy.Masked:
+		v.State, v.Number = Masked, maskNumber(p.Number.Reveal(), see.cut)
 	default:
-		v.State, v.Number = Masked, p.Number.String()
-		if p.User == "" {
-			v.Ext = "" // was dialled, so it is a number
-		}
+		v.State = Masked
+	}
+	if v.State == Masked && p.User == "" && p.Ext != "" {
+		v.Ext, v.Number = "", ellipsis // was dialled, so it is a number
 	}
 	return v
+}
+
+// maskNumber gives a number with an ellipsis in place of its last digits, of cut or of all of a
+// short one: it looks as one does whose last digits have aged, see splitNumber. No number gives
+// nothing.
+func maskNumber(n string, cut int) string {
+	if n == "" {
+		return ""
+	}
+	front, _ := splitNumber(n, cut)
+	return front + ellipsis
 }

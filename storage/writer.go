@@ -3,7 +3,7 @@ package storage
 import (
 	"context"
 	"errors"
-	"slices"
+	"sync/atomic"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -11,6 +11,7 @@ import (
 	"sotto/pbx"
 	"sotto/pbx/plan"
 	"sotto/storage/keyring"
+	"sotto/storage/policy"
 )
 
 // recordPause is how long after a transaction with records the next stays in the queue, so
@@ -35,17 +36,23 @@ const (
 
 // writer is the state of the one that writes, under Store.wmu.
 type writer struct {
-	last     RecordID                      // newest id given
-	inflight []pbx.Record                  // taken from the queue, not yet settled
-	spare    []pbx.Record                  // the buffer of inflight
-	moved    map[plan.UserID][]pbx.Binding // lists of bindings taken from the queue, not yet settled
-	rest     time.Time                     // before it, bindings stay in the queue
-	broken   bool                          // bbolt has panicked; it is not touched again
-	closed   bool
-	reported uint64 // lost records that the log knows of
+	last      RecordID                      // newest id given
+	lastEntry RecordID                      // newest id of a journal's entry given
+	inflight  []pbx.Record                  // taken from the queue, not yet settled
+	spare     []pbx.Record                  // the buffer of inflight
+	moved     map[plan.UserID][]pbx.Binding // lists of bindings taken from the queue, not yet settled
+	rest      time.Time                     // before it, bindings stay in the queue
+	broken    bool                          // bbolt has panicked; it is not touched again
+	closed    bool
+	reported  uint64 // lost records that the log knows of
 
 	count    uint64    // transactions that the database has
 	dayBegan time.Time // when the newest day began, zero if that was before Open
+	putting  []day     // the table of the days as the transaction under way has it; nil: unchanged
+
+	newestEntry atomic.Uint64 // lastEntry, for who reads
+	silent      silent        // users without a journal
+	tally       tally         // counts of the newest day, as they are durable
 
 	secrets map[plan.UserID]pbx.Secret // all there are of the users of the plan, those that do not count too
 }
@@ -170,7 +177,7 @@ func (s *Store) take(records, bindings bool) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
-	if n := min(len(s.records), maxBatch); len(s.inflight) == 0 && n > 0 && (records || s.syncing > 0 || len(s.records) > maxGroup || !now.Before(s.pause)) {
+	if n := s.batch(); len(s.inflight) == 0 && n > 0 && (records || s.syncing > 0 || len(s.records) > maxGroup || !now.Before(s.pause)) {
 		s.inflight = append(s.spare[:0], s.records[:n]...)
 		s.spare, s.waiting = s.inflight, n
 		left := copy(s.records, s.records[n:])
@@ -184,49 +191,71 @@ func (s *Store) take(records, bindings bool) bool {
 	return len(s.inflight)+len(s.moved) > 0
 }
 
+// batch gives how many of the records that wait one transaction takes, under mu: maxBatch, or
+// fewer if these make many entries in journals, and one at least.
+func (q *queue) batch() (n int) {
+	for rows := 0; n < len(q.records) && n < maxBatch; n++ {
+		if rows += rowsOf(&q.records[n]); rows > 3*maxBatch && n > 0 {
+			break
+		}
+	}
+	return n
+}
+
+// rowsOf tells how many rows a call makes at most: the record, and an entry in each journal.
+func rowsOf(r *pbx.Record) int { return 1 + 2 + len(r.Missed) }
+
 func (s *Store) writeInflight() error {
-	if err := s.prune(len(s.inflight)); err != nil {
+	rows := 0
+	for i := range s.inflight {
+		rows += rowsOf(&s.inflight[i])
+	}
+	if err := s.prune(rows); err != nil {
 		return err
 	}
-	days := s.nextTable(s.last + 1)
-	var rows []recordRow
-	var lost int
+	days, err := s.dayToWrite(keyring.Audit)
+	if err != nil {
+		return err
+	}
+	var w sealed
 	for {
-		var err error
-		rows, lost, err = s.sealInflight(keyring.Day(len(days) - 1))
+		w, err = s.sealInflight(keyring.Day(len(days) - 1))
 		if err == nil {
 			break
 		}
-		// A chain has forgotten this day: the database is older than the keyring. Days that
-		// were lost with it have had their numbers.
-		if len(days) >= maxDays {
+		if len(days) >= maxDays || !errors.Is(err, keyring.ErrAged) {
 			return err
 		}
-		days = append(slices.Clip(days), days[len(days)-1])
-		days[len(days)-1].first = s.last + 1
+		days = s.oneMore(days)
 	}
-	if len(rows) == 0 {
+	if len(s.inflight) == 0 {
 		days = s.table()
 	}
 	for i := range s.inflight {
 		days = withCall(days, s.inflight[i].Rang+s.inflight[i].Talked)
 	}
 	bindings := s.sealBindings()
+	s.putting = days
 	if err := s.commit(func(tx *bbolt.Tx) error {
-		plain := make([]row, len(rows))
-		for i := range rows {
-			plain[i] = rows[i].row
+		plain := make([]row, len(w.rows))
+		for i := range w.rows {
+			plain[i] = w.rows[i].row
 		}
-		return errors.Join(s.putDays(tx, days), putNext(tx, bucketRecords, plain), s.putIndex(tx, rows), putBindings(tx, bindings))
+		return errors.Join(putNext(tx, bucketRecords, plain), s.putIndex(tx, w.rows), putEntries(tx, w.entries),
+			putCounts(tx, w.counts), putBindings(tx, bindings))
 	}); err != nil {
 		return err
 	}
-	s.tookDays(days)
-	s.last += RecordID(len(rows))
-	s.written.Add(uint64(len(rows)))
-	if lost > 0 {
-		s.lost.Add(uint64(lost))
-		s.log.Error("call records cannot be stored", "count", lost)
+	s.last += RecordID(len(w.rows))
+	s.lastEntry += RecordID(len(w.entries))
+	s.newestEntry.Store(uint64(s.lastEntry))
+	if w.tally.of != nil {
+		s.tally = w.tally
+	}
+	s.written.Add(uint64(len(w.rows)))
+	if w.lost > 0 {
+		s.lost.Add(uint64(w.lost))
+		s.log.Error("call records cannot be stored", "count", w.lost)
 	}
 	s.mu.Lock()
 	if n := len(s.inflight); n > 0 {
@@ -242,22 +271,58 @@ func (s *Store) writeInflight() error {
 	return nil
 }
 
-// sealInflight makes the rows of the records in flight, of a day, and tells how many cannot
-// be stored. The error wraps [keyring.ErrAged].
-func (s *Store) sealInflight(day keyring.Day) (rows []recordRow, lost int, err error) {
-	rows = make([]recordRow, 0, len(s.inflight))
+// sealed is what the records in flight become.
+type sealed struct {
+	rows    []recordRow
+	entries []entryRow // of journals
+	counts  row        // of the day
+	tally   tally      // what that says
+	lost    int        // records that cannot be stored
+}
+
+// sealInflight makes the rows of the records in flight, of a day. The error wraps
+// [keyring.ErrAged], or says that the counts cannot be sealed.
+func (s *Store) sealInflight(day keyring.Day) (w sealed, err error) {
+	if len(s.inflight) == 0 {
+		return w, nil
+	}
+	w.tally = s.tallyOf(day)
+	set := s.policy()
+	w.rows = make([]recordRow, 0, len(s.inflight))
 	for i := range s.inflight {
-		r, err := s.sealRecord(s.last+RecordID(len(rows))+1, day, &s.inflight[i])
-		switch {
-		case errors.Is(err, keyring.ErrAged):
-			return nil, 0, err
-		case err != nil:
-			lost++
-		default:
-			rows = append(rows, r)
+		r := &s.inflight[i]
+		w.tally.add(r)
+		if err := s.sealCall(&w, day, r, set); errors.Is(err, keyring.ErrAged) {
+			return w, err
+		} else if err != nil {
+			w.lost++
 		}
 	}
-	return rows, lost, nil
+	w.counts, err = s.sealCounts(&w.tally)
+	return w, err
+}
+
+// sealCall makes record and entries of one call: all of them or none.
+func (s *Store) sealCall(w *sealed, day keyring.Day, r *pbx.Record, set *policy.Settings) error {
+	from, to, err := s.sides(r, set.Cut)
+	if err != nil {
+		return err
+	}
+	defer from.wipe()
+	defer to.wipe()
+	entries, err := s.sealEntries(s.lastEntry+RecordID(len(w.entries))+1, day, r, &from, &to)
+	if err != nil {
+		return err
+	}
+	if isRecorded(&set.Record, r) {
+		row, err := s.sealRecord(s.last+RecordID(len(w.rows))+1, day, r, &from, &to)
+		if err != nil {
+			return err
+		}
+		w.rows = append(w.rows, row)
+	}
+	w.entries = append(w.entries, entries...)
+	return nil
 }
 
 // giveUp ends the taking of records: what waits is lost, and whoever waits is told.

@@ -239,6 +239,9 @@ func BenchmarkAcknowledged(b *testing.B) {
 	for _, callers := range []int{1, 64} {
 		b.Run(fmt.Sprint(callers), func(b *testing.B) {
 			s := benchStore(b)
+			if _, err := s.SetPlan(b.Context(), owner, 0, testPlan()); err != nil { // so that each call has an entry in a journal
+				b.Fatal(err)
+			}
 			ctx, cancel := context.WithCancel(b.Context())
 			done := make(chan error)
 			go func() { done <- s.Run(ctx) }()

@@ -24,13 +24,16 @@ import (
 // What was typed goes no further than the first form: who is meant waits in the session,
 // and no page, address or log holds it after.
 
-// asked is an erasure that was asked for and that waits for the password. It never changes.
+// asked is an erasure, or a copy, that was asked for and that waits for the password. It never
+// changes.
 type asked struct {
 	token string // in the form that confirms it
 	who   storage.Person
 	found storage.Found
 	name  string       // of a user or an account, as the page shows one; empty: it is a number
 	role  storage.Role // of an account
+	last  bool         // it is the last owner's
+	copy  bool         // it is a copy that was asked for
 	tail  string       // of a number, masked
 	until time.Time
 }
@@ -40,6 +43,16 @@ const (
 	eraseWord  = "erase"
 	maxProblem = 5 // of a plan that are told
 )
+
+// asked gives what the form of the request confirms; nil if that is not what was asked for last
+// in this session, or too long ago.
+func (q *request) asked(copy bool) *asked {
+	a := q.who.asked
+	if a == nil || a.copy != copy || a.over(q.now) || subtle.ConstantTimeCompare([]byte(a.token), []byte(q.r.PostForm.Get("token"))) != 1 {
+		return nil
+	}
+	return a
+}
 
 func (a *asked) over(now time.Time) bool { return now.After(a.until) }
 
@@ -53,61 +66,65 @@ type previewView struct {
 	Word, WordHint    string // to be typed; empty: none
 }
 
-// erasePreview tells what the box keeps of a person and what would become of it.
-func (s *Server) erasePreview(q *request) error {
+// refusal says why a form that names a person cannot be used: the key of a sentence, and the
+// field that it is about.
+type refusal struct{ key, field string }
+
+func (r refusal) Error() string { return "refused: " + r.key }
+
+// named gives whom a form names: a user, an account or a number, one of the three. The error
+// may be a [refusal].
+func (s *Server) named(q *request) (*asked, error) {
 	if err := q.r.ParseForm(); err != nil {
-		return formError(err)
+		return nil, formError(err)
 	}
 	ext, id, typed := q.r.PostForm.Get("user"), q.r.PostForm.Get("account"), q.r.PostForm.Get("number")
-	refuse := func(key, field string) error {
-		v := privacyView{Error: T(key), Field: field, Plain: key == "erase.unknown"}
-		if field != "user" {
-			v.User = ext
-		}
-		if field != "account" {
-			v.Account = id
-		}
-		return s.showPrivacy(q, http.StatusUnprocessableEntity, v)
-	}
 	a := &asked{token: rand.Text(), until: q.now.Add(askedFor)}
 	switch n, err := parseNumber(typed); {
 	case err != nil:
-		return refuse("erase.badnumber", "number")
+		return nil, refusal{"erase.badnumber", "number"}
 	case !oneOf(ext != "", id != "", !n.IsZero()):
-		return refuse(pick(q.who.account.Role == storage.Owner, "erase.one.owner", "erase.one"), "")
+		return nil, refusal{pick(q.who.account.Role == storage.Owner, "erase.one.owner", "erase.one"), ""}
 	case id != "":
 		all, err := s.as(q).Accounts(q.r.Context())
 		if err != nil {
-			return s.notFound(q, err)
+			return nil, err
 		}
-		of := func(x storage.Account) bool { return string(x.ID) == id }
-		switch i := slices.IndexFunc(all, of); {
-		case i < 0:
-			return refuse("erase.noaccount", "account")
-		case !slices.ContainsFunc(slices.DeleteFunc(slices.Clone(all), of), isOwner):
-			return refuse("erase.lastowner", "account")
-		default:
-			a.who.Account, a.name, a.role = all[i].ID, all[i].Name, all[i].Role
+		i := slices.IndexFunc(all, func(x storage.Account) bool { return string(x.ID) == id })
+		if i < 0 {
+			return nil, refusal{"erase.noaccount", "account"}
 		}
+		a.who.Account, a.name, a.role = all[i].ID, all[i].Name, all[i].Role
+		a.last = isOwner(all[i]) && !slices.ContainsFunc(slices.Delete(all, i, i+1), isOwner)
 	case ext != "":
 		var err error
 		switch a.who.User, a.name, err = s.chosenUser(q, ext); {
 		case err != nil:
-			return s.notFound(q, err)
+			return nil, err
 		case a.who.User == "":
-			return refuse("erase.nouser", "user")
+			return nil, refusal{"erase.nouser", "user"}
 		}
 	default:
 		a.who.Number, a.tail = n, strings.TrimPrefix(n.String(), "…")
 	}
-	found, err := s.as(q).Find(q.r.Context(), a.who)
-	switch {
-	case err != nil:
+	return a, nil
+}
+
+// erasePreview tells what the box keeps of a person and what would become of it.
+func (s *Server) erasePreview(q *request) error {
+	a, err := s.named(q)
+	if err != nil {
 		return s.notFound(q, err)
-	case !found.Known && !found.InPlan:
-		return refuse("erase.unknown", "")
 	}
-	a.found = found
+	if a.last {
+		return s.notFound(q, refusal{"erase.lastowner", "account"})
+	}
+	if a.found, err = s.as(q).Find(q.r.Context(), a.who); err != nil {
+		return s.notFound(q, err)
+	}
+	if !a.found.Known && !a.found.InPlan {
+		return s.notFound(q, refusal{"erase.unknown", ""})
+	}
 	s.sessions.ask(q.who.key, a)
 	s.showPreview(q, http.StatusOK, a, "", "")
 	return nil
@@ -115,11 +132,23 @@ func (s *Server) erasePreview(q *request) error {
 
 // notFound answers when a person cannot be looked for.
 func (s *Server) notFound(q *request, err error) error {
+	var no refusal
 	switch {
+	case errors.As(err, &no):
+		v := deskView{Error: T(no.key), Field: no.field, Plain: no.key == "erase.unknown"}
+		if no.field != "user" {
+			v.User = q.r.PostForm.Get("user")
+		}
+		if no.field != "account" {
+			v.Account = q.r.PostForm.Get("account")
+		}
+		return s.showDesk(q, http.StatusUnprocessableEntity, v)
+	case errors.Is(err, storage.ErrHelp):
+		return s.showDesk(q, http.StatusUnprocessableEntity, deskView{Error: T("erase.help"), Field: "number"})
 	case errors.Is(err, storage.ErrNotAllowed):
-		return s.showPrivacy(q, http.StatusForbidden, privacyView{Error: T("erase.role")})
+		return s.showDesk(q, http.StatusForbidden, deskView{Error: T("erase.role")})
 	case storeDown(err):
-		return s.showPrivacy(q, http.StatusServiceUnavailable, privacyView{Error: T("erase.down")})
+		return s.showDesk(q, http.StatusServiceUnavailable, deskView{Error: T("erase.down")})
 	}
 	return err
 }
@@ -146,7 +175,7 @@ func parseNumber(typed string) (number.Number, error) {
 
 func (s *Server) showPreview(q *request, status int, a *asked, text, field string) {
 	f := a.found
-	v := previewView{Error: text, Field: field, Token: a.token, Account: q.who.account.Name, Title: T("erase.number"), Who: partyView{Kind: "masked", Number: a.tail},
+	v := previewView{Error: text, Field: field, Token: a.token, Account: q.who.account.Name, Title: T("erase.number"), Who: partyView{Kind: "tail", Number: a.tail},
 		Now:   []string{count("fate.record.one", "fate.record.many", f.Records)},
 		Later: []string{T("fate.rows"), T("fate.rotate")},
 		Stays: []string{T("fate.others"), T("fate.pseudonym"), T("fate.later.call"), T("fate.copies")},
@@ -190,9 +219,9 @@ func (s *Server) eraseNow(q *request) error {
 	if err := q.r.ParseForm(); err != nil {
 		return formError(err)
 	}
-	a := q.who.asked
-	if a == nil || a.over(q.now) || subtle.ConstantTimeCompare([]byte(a.token), []byte(q.r.PostForm.Get("token"))) != 1 {
-		return s.showPrivacy(q, http.StatusConflict, privacyView{Error: T("erase.stale"), Plain: true})
+	a := q.asked(false)
+	if a == nil {
+		return s.showDesk(q, http.StatusConflict, deskView{Error: T("erase.stale"), Plain: true})
 	}
 	refuse := func(status int, text, field string) error {
 		s.showPreview(q, status, a, text, field)
@@ -239,7 +268,7 @@ func (s *Server) eraseNow(q *request) error {
 	}
 	switch {
 	case text != "":
-		return s.showPrivacy(q, status, privacyView{Error: text, More: problems(err), Plain: errors.Is(err, storage.ErrUnknownPerson)})
+		return s.showDesk(q, status, deskView{Error: text, More: problems(err), Plain: errors.Is(err, storage.ErrUnknownPerson)})
 	case err != nil:
 		s.sessions.ask(q.who.key, a)
 		return refuse(http.StatusInternalServerError, T("erase.unfinished", code), "")

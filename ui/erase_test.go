@@ -73,7 +73,7 @@ func TestEraseNumber(t *testing.T) {
 	paper := c.post("/privacy/erase/proof", "id", id[1])
 	contains(t, "paper", paper.Body.String(), id[1], "number outside")
 	lacks(t, "paper", paper.Body.String(), T("proof.erased"))
-	for what, text := range map[string]string{"preview": preview, "proof": proof, "calls": calls, "again": w.Body.String(), "list": c.get("/privacy").Body.String(),
+	for what, text := range map[string]string{"preview": preview, "proof": proof, "calls": calls, "again": w.Body.String(), "list": c.get("/privacy/desk").Body.String(),
 		"paper": paper.Body.String(), "front panel": c.get("/").Body.String(), "log": r.log.String()} {
 		lacks(t, what, text, digitsOf...)
 		if strings.HasPrefix(text, "<!doctype") {
@@ -122,13 +122,13 @@ func TestEraseFormer(t *testing.T) {
 	r := owned(t)
 	c := r.as(r.account(storage.Admin))
 	heading := `<optgroup label="` + T("erase.former") + `">`
-	lacks(t, "before", c.get("/privacy").Body.String(), "<optgroup", formerMark)
+	lacks(t, "before", c.get("/privacy/desk").Body.String(), "<optgroup", formerMark)
 	p, rev := r.store.CurrentPlan()
 	p.Users[0] = plan.User{ID: "u9", Name: "Nadia New", Ext: "101", Ports: p.Users[0].Ports}
 	if _, err := r.store.SetPlan(t.Context(), storage.Viewer{Role: storage.Owner}, rev, p); err != nil {
 		t.Fatal(err)
 	}
-	list := c.get("/privacy").Body.String()
+	list := c.get("/privacy/desk").Body.String()
 	contains(t, "list", list, heading+`<option value="left u1">`+esc(maria)+" 101</option></optgroup>", `<option value="101">Nadia New 101</option>`)
 	checkMarkup(t, "list", list)
 	contains(t, "chosen still", c.post("/privacy/erase", "user", "left u1", "number", "x").Body.String(), `<option value="left u1" selected>`)
@@ -139,7 +139,7 @@ func TestEraseFormer(t *testing.T) {
 	}
 	for role, a := range map[storage.Role]storage.Account{storage.PrivacyOfficer: r.account(storage.PrivacyOfficer), storage.Installer: r.account(storage.Installer), storage.Staff: staff} {
 		other := r.as(a)
-		lacks(t, roleNames[role], other.get("/privacy").Body.String(), "<optgroup", esc(maria))
+		lacks(t, roleNames[role], other.get("/privacy/desk").Body.String(), "<optgroup", esc(maria))
 		w := other.post("/privacy/erase", "user", "left u1")
 		wants(t, roleNames[role], w, 403, "")
 		lacks(t, roleNames[role], w.Body.String(), esc(maria), `name="token"`)
@@ -161,7 +161,7 @@ func TestEraseFormer(t *testing.T) {
 	wants(t, "erased", w, 200, "")
 	contains(t, "proof", w.Body.String(), "<dd>user</dd>", T("proof.isverified"))
 	lacks(t, "proof", w.Body.String(), "Maria")
-	list = c.get("/privacy").Body.String()
+	list = c.get("/privacy/desk").Body.String()
 	contains(t, "after", list, `<option value="101">Nadia New 101</option>`)
 	lacks(t, "after", list, "<optgroup", "Maria")
 	lacks(t, "log", r.log.String(), "Maria", "Nadia")
@@ -274,7 +274,7 @@ func TestEraseGuesses(t *testing.T) {
 func TestEraseRoles(t *testing.T) {
 	r := owned(t)
 	c := r.as(r.account(storage.PrivacyOfficer))
-	text := c.get("/privacy").Body.String()
+	text := c.get("/privacy/desk").Body.String()
 	contains(t, "privacy officer", text, T("erase.onlynumbers"), T("erased.none"))
 	lacks(t, "privacy officer", text, "<select", "Josef")
 	w := c.post("/privacy/erase", "user", "102")
@@ -292,7 +292,7 @@ func TestEraseRoles(t *testing.T) {
 	if _, err := r.store.Erase(t.Context(), q.viewer(), x.asked.who); !errors.Is(err, storage.ErrNotAllowed) {
 		t.Error(err)
 	}
-	contains(t, "admin", a.get("/privacy").Body.String(), esc(josef))
+	contains(t, "admin", a.get("/privacy/desk").Body.String(), esc(josef))
 }
 
 // stuckRoot is a root that cannot destroy keys for a time.
@@ -346,7 +346,7 @@ func TestEraseUnfinished(t *testing.T) {
 	text := w.Body.String()
 	contains(t, "stuck", text, "The erasure has begun and is not finished.")
 	lacks(t, "stuck", text, append([]string{T("proof.erased"), "does not answer"}, digitsOf...)...)
-	contains(t, "list", c.get("/privacy").Body.String(), T("erased.unfinished"))
+	contains(t, "list", c.get("/privacy/desk").Body.String(), T("erased.unfinished"))
 	code := regexp.MustCompile(`health page as ([0-9A-F]{4})\.`).FindStringSubmatch(text)
 	if code == nil {
 		t.Fatal(text)
@@ -389,7 +389,7 @@ func TestEraseErrors(t *testing.T) {
 		t.Errorf("closed: %d", w.Code)
 	}
 	lacks(t, "closed", w.Body.String(), append([]string{T("proof.erased")}, digitsOf...)...)
-	contains(t, "closed", c.get("/privacy").Body.String(), T("erased.down"))
+	contains(t, "closed", c.get("/privacy/desk").Body.String(), T("erased.down"))
 	wants(t, "preview", c.post("/privacy/erase", "number", outside), 503, "")
 }
 

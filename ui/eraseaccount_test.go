@@ -35,14 +35,14 @@ func (r *rig) named(name string, role storage.Role) storage.Account {
 func TestEraseAccount(t *testing.T) {
 	r := owned(t)
 	owner := r.as(r.account(storage.Owner))
-	list := owner.get("/privacy").Body.String()
+	list := owner.get("/privacy/desk").Body.String()
 	contains(t, "list", list, `<select id="l"`, ">"+ownerName+" (Owner)<")
 	for role := storage.Owner; role <= storage.Staff; role++ {
 		name := "Zoë & " + roleNames[role]
 		a := r.named(name, role)
 		is := r.as(a)
 		wants(t, name, is.get("/"), 200, "")
-		contains(t, "list", owner.get("/privacy").Body.String(), `<option value="`+string(a.ID)+`">`+esc(name)+" ("+roleWord(role)+")</option>")
+		contains(t, "list", owner.get("/privacy/desk").Body.String(), `<option value="`+string(a.ID)+`">`+esc(name)+" ("+roleWord(role)+")</option>")
 		token, w := owner.preview("account", string(a.ID))
 		wants(t, "preview", w, 200, "")
 		text := w.Body.String()
@@ -68,7 +68,7 @@ func TestEraseAccount(t *testing.T) {
 		if _, err := r.store.LogIn(t.Context(), name, goodWord); !errors.Is(err, storage.ErrWrongLogIn) {
 			t.Errorf("%s logs in: %v", name, err)
 		}
-		text = owner.get("/privacy").Body.String()
+		text = owner.get("/privacy/desk").Body.String()
 		lacks(t, "list", text, "Zoë", string(a.ID))
 		contains(t, "list", text, "<td>log-in</td>")
 		w = owner.post("/privacy/erase", "account", string(a.ID))
@@ -127,7 +127,7 @@ func TestEraseOwnAccount(t *testing.T) {
 	if r.s.sessions.len() != 0 {
 		t.Error("a session is left")
 	}
-	text = r.as(other).get("/privacy").Body.String()
+	text = r.as(other).get("/privacy/desk").Body.String()
 	contains(t, "the other", text, ">Carla Third (Owner)<", "<td>log-in</td>")
 	lacks(t, "the other", text, ownerName)
 }
@@ -138,7 +138,7 @@ func TestEraseAccountRoles(t *testing.T) {
 	all := r.accounts()
 	for _, role := range []storage.Role{storage.Admin, storage.PrivacyOfficer} {
 		c := r.as(all[role])
-		lacks(t, "list", c.get("/privacy").Body.String(), `name="account"`, ownerName, "installer")
+		lacks(t, "list", c.get("/privacy/desk").Body.String(), `name="account"`, ownerName, "installer")
 		for _, id := range []string{string(all[storage.Installer].ID), string(all[storage.Owner].ID), string(all[role].ID), "nobody"} {
 			token, w := c.preview("account", id)
 			wants(t, roleNames[role], w, 403, "")
@@ -218,5 +218,5 @@ func TestEraseAccountUnfinished(t *testing.T) {
 	contains(t, "log", log.String(), "code="+code[1])
 	lacks(t, "log", log.String(), ownerName)
 	root.stuck = false
-	contains(t, "the other", r.as(other).get("/privacy").Body.String(), T("erased.unfinished"))
+	contains(t, "the other", r.as(other).get("/privacy/desk").Body.String(), T("erased.unfinished"))
 }

@@ -152,11 +152,8 @@ func zone(now time.Time) string {
 }
 
 func (s *Server) country(q *request) string {
-	p, _, err := s.as(q).Plan(q.r.Context())
-	if err != nil {
-		return ""
-	}
-	return p.Country
+	_, country := s.as(q).Office()
+	return country
 }
 
 func counters(c pbx.Counters) []fact {

@@ -28,8 +28,11 @@ const (
 	josef      = "Josef & Sons"
 	outside    = "+493012345678"
 	outsideEnd = "78"
-	ownerName  = "Anna Owner"
-	goodWord   = "correct horse battery"
+
+	outsideFront = "49301234" // shown to who sees it masked
+	outsideTail  = "678"      // not shown then, whether three or four digits are cut
+	ownerName    = "Anna Owner"
+	goodWord     = "correct horse battery"
 )
 
 // rig is a server over a real store, with a switch whose snapshot the test sets.

@@ -50,7 +50,7 @@ func TestLockedPage(t *testing.T) {
 	for _, path := range []string{"/login", "/calls", "/setup/x", "/unlock"} {
 		wants(t, path, c.get(path), 303, "/")
 	}
-	if h := page.Header(); h.Get("Content-Security-Policy") != policy || h.Get("Cache-Control") != "no-store" || h.Get("X-Frame-Options") != "DENY" {
+	if h := page.Header(); h.Get("Content-Security-Policy") != pagePolicy || h.Get("Cache-Control") != "no-store" || h.Get("X-Frame-Options") != "DENY" {
 		t.Errorf("%v", h)
 	}
 

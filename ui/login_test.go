@@ -305,3 +305,33 @@ func TestTooLarge(t *testing.T) {
 	c.header.Set("Content-Type", "application/x-www-form-urlencoded")
 	wants(t, "long name", c.post("/login", "name", strings.Repeat("<", 5000), "password", "x"), 422, "")
 }
+
+// TestPasswordMadeAnew: who logs in with a password that an owner has made gets nowhere but to
+// where it is changed, and so does a session that was there before.
+func TestPasswordMadeAnew(t *testing.T) {
+	r := owned(t)
+	a := r.account(storage.Admin)
+	before := r.as(a)
+	once, err := r.store.ResetPassword(t.Context(), storage.Viewer{Role: storage.Owner}, a.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := r.browser()
+	wants(t, "log-in", c.post("/login", "name", a.Name, "password", once), 303, "/")
+	for _, b := range []*client{before, c} {
+		for _, path := range []string{"/", "/calls", "/lines", "/health", "/privacy", "/events", "/nope"} {
+			w := b.get(path)
+			wants(t, path, w, 303, "/me")
+			lacks(t, path, w.Body.String(), esc(maria))
+		}
+		w := b.get("/me")
+		wants(t, "/me", w, 200, "")
+		contains(t, "/me", w.Body.String(), T("me.must"))
+		lacks(t, "/me", w.Body.String(), once, esc(maria))
+	}
+	wants(t, "not the present one", c.post("/me/password", "current", goodWord, "password", "a word of my own", "again", "a word of my own"), 422, "")
+	wants(t, "change", c.post("/me/password", "current", once, "password", "a word of my own", "again", "a word of my own"), 303, "/me?changed")
+	wants(t, "after it", c.get("/calls"), 200, "")
+	wants(t, "the session of before", before.get("/calls"), 303, "/login?over")
+	lacks(t, "log", r.log.String(), once)
+}

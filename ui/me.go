@@ -3,6 +3,8 @@ package ui
 import (
 	"errors"
 	"net/http"
+	"strconv"
+	"time"
 
 	"sotto/storage"
 )
@@ -10,23 +12,179 @@ import (
 type meView struct {
 	Name, Role, Done string
 	Look             look
-	Form             formView
+	Form             formView // of the password
+	Must             bool     // the password is to be changed before all else
+	Own              *ownView // of staff
+	Copy             string   // why there is no copy; empty: none was asked for
 }
 
-// me is what everybody has: how pages look, and the own password.
+// ownView is what staff have here beside their log-in.
+type ownView struct {
+	Person  string // name and extension
+	On      bool   // a journal is kept
+	Rows    []recordView
+	More    bool
+	Empty   string
+	Notices []noticeView
+	Unread  int
+	Newest  storage.GrantID
+	Down    bool // nothing can be read
+}
+
+// noticeView tells that a number of an own call was shown to somebody.
+type noticeView struct {
+	At, Text, Reason string
+	Unread           bool
+}
+
+// maxOwnRows is how many calls the page of everybody's own data shows; all are on their page.
+const maxOwnRows = 10
+
+// me is what everybody has: how pages look, the own password, and the own data.
 func (s *Server) me(q *request) error {
 	done := ""
-	if q.r.URL.Query().Has("changed") {
-		done = T("me.changed")
+	for _, k := range []string{"changed", "journal", "erased"} {
+		if q.r.URL.Query().Has(k) {
+			done = T("me." + k)
+		}
 	}
-	return s.showMe(q, http.StatusOK, formView{}, done)
+	if q.who.account.MustChange {
+		done = T("me.must")
+	}
+	return s.showMe(q, http.StatusOK, meView{Done: done})
 }
 
-func (s *Server) showMe(q *request, status int, f formView, done string) error {
-	f.Min = minPassword
+func (s *Server) showMe(q *request, status int, v meView) error {
 	a := q.who.account
-	s.show(q, status, "me", "me.title", meView{Name: a.Name, Role: roleWord(a.Role), Done: done, Look: q.who.look, Form: f})
+	v.Form.Min, v.Name, v.Role, v.Look, v.Must = minPassword, a.Name, roleWord(a.Role), q.who.look, a.MustChange
+	if a.Role == storage.Staff && !a.MustChange {
+		own, err := s.own(q)
+		if err != nil {
+			return err
+		}
+		v.Own = own
+	}
+	s.show(q, status, "me", "me.title", v)
 	return nil
+}
+
+// own gives what staff have here.
+func (s *Server) own(q *request) (*ownView, error) {
+	ctx, r, user := q.r.Context(), s.as(q), q.who.account.User
+	v := &ownView{On: s.cfg.Store.JournalOn(user), Empty: T("journal.none")}
+	if !v.On {
+		v.Empty = T("journal.isoff")
+	}
+	p, _, err := r.Plan(ctx)
+	if err == nil {
+		v.Person = userName(&p, user)
+		var calls storage.Page
+		if calls, err = r.Page(ctx, storage.Query{Limit: maxOwnRows}); err == nil {
+			v.Rows, v.More = s.records(q.now, calls.Views), calls.More
+			err = s.notices(q, v)
+		}
+	}
+	if storeDown(err) {
+		return &ownView{On: v.On, Down: true}, nil
+	}
+	return v, err
+}
+
+func (s *Server) notices(q *request, v *ownView) error {
+	list, err := s.as(q).Notices(q.r.Context())
+	if err != nil {
+		return err
+	}
+	for _, n := range list {
+		x := noticeView{At: n.At.Local().Format(T("time.day")), Reason: n.Reason, Unread: n.Unread}
+		call := T("notice.somecall")
+		if !n.CallAt.IsZero() {
+			call = T("notice.call", n.CallAt.Local().Format(T("time.day")))
+		}
+		x.Text = T("notice.shown", roleWord(n.Role), call, minutes(int(n.For/time.Minute)))
+		if n.Agreed != 0 {
+			x.Text += " " + T("notice.agreed", roleWord(n.Agreed))
+		}
+		if n.Unread {
+			v.Unread++
+		}
+		v.Newest = max(v.Newest, n.ID)
+		v.Notices = append(v.Notices, x)
+	}
+	return nil
+}
+
+// readNotices marks notices as read, up to the newest that was on the page.
+func (s *Server) readNotices(q *request) error {
+	if err := q.r.ParseForm(); err != nil {
+		return formError(err)
+	}
+	n, err := strconv.ParseUint(q.r.PostForm.Get("upto"), 10, 64)
+	if err != nil {
+		return errForm
+	}
+	if err := s.as(q).ReadNotices(q.r.Context(), storage.GrantID(n)); err != nil {
+		return err
+	}
+	redirect(q, "/me")
+	return nil
+}
+
+// setJournal turns the own journal on or off.
+func (s *Server) setJournal(q *request) error {
+	if err := q.r.ParseForm(); err != nil {
+		return formError(err)
+	}
+	on := q.r.PostForm.Get("journal")
+	if on != "on" && on != "off" {
+		return errForm
+	}
+	if err := s.cfg.Store.SetJournal(q.r.Context(), q.viewer(), q.who.account.User, on == "on"); err != nil {
+		return err
+	}
+	redirect(q, "/me?journal")
+	return nil
+}
+
+type journalView struct{ Error, Account string }
+
+// eraseJournalForm says what goes with the own journal, and asks for the password.
+func (s *Server) eraseJournalForm(q *request) error {
+	s.show(q, http.StatusOK, "journal-erase", "journal.erase", journalView{Account: q.who.account.Name})
+	return nil
+}
+
+// eraseJournal takes everything out of the own journal.
+func (s *Server) eraseJournal(q *request) error {
+	if err := q.r.ParseForm(); err != nil {
+		return formError(err)
+	}
+	if status, text, err := s.confirmed(q); err != nil || text != "" {
+		if err == nil {
+			s.show(q, status, "journal-erase", "journal.erase", journalView{Error: text, Account: q.who.account.Name})
+		}
+		return err
+	}
+	if err := s.cfg.Store.EraseJournal(q.r.Context(), q.viewer(), q.who.account.User); err != nil {
+		return err
+	}
+	redirect(q, "/me?erased")
+	return nil
+}
+
+// ownCopy hands over the own data: of staff all that is kept of the user, the log-in with it,
+// of others what is kept of the log-in.
+func (s *Server) ownCopy(q *request) error {
+	if err := q.r.ParseForm(); err != nil {
+		return formError(err)
+	}
+	who := storage.Person{Account: q.who.account.ID}
+	if a := q.who.account; a.Role == storage.Staff {
+		who = storage.Person{User: a.User}
+	}
+	return s.handOver(q, who, func(status int, text string) error {
+		return s.showMe(q, status, meView{Copy: text})
+	})
 }
 
 // setLook keeps how pages are to look as long as the session lasts.
@@ -65,7 +223,7 @@ func (s *Server) changePassword(q *request) error {
 		return formError(err)
 	}
 	refuse := func(status int, text, field string) error {
-		return s.showMe(q, status, formView{Error: text, Field: field}, "")
+		return s.showMe(q, status, meView{Form: formView{Error: text, Field: field}})
 	}
 	a := q.who.account
 	next := q.r.PostForm.Get("password")

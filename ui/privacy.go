@@ -1,219 +1,81 @@
 package ui
 
 import (
-	"encoding/hex"
+	"net/url"
 	"slices"
-	"strings"
 
-	"sotto/pbx/plan"
 	"sotto/storage"
-	"sotto/storage/keyring"
+	"sotto/storage/policy"
 )
 
-// privacyView is the page on which an erasure begins, and which lists those that were.
+// privacyView is the way to what there is about personal data, with the newest of each. The
+// desk, where people ask for what is kept of them or want it gone, is a page of its own: see
+// desk.go.
 type privacyView struct {
-	Error    string   // a sentence; empty: none
-	More     []string // what else is to be said of it
-	Field    string   // that it is about: "user", "account", "number"; empty: all
-	Plain    bool     // nothing went wrong
-	Users    []choice // who can be erased; nil: this role erases no users
-	Former   []choice // who has left the plan and can be, too
-	User     string   // as chosen, of either
-	Accounts []choice // who can log in; nil: this role erases no log-ins
-	Account  string   // as chosen
-	Proofs   []proofRow
-	Older    string // says that there are more; empty: there are not
-	Unlisted string // why there is no list; empty: there is
+	Terms   termsView
+	Fade    fadeView
+	Audit   bool // may see who did what
+	Trail   []auditDay
+	NoTrail string
+	Proofs  []proofDay
+	Wrong   []string
+	NoProof string
+	Left    []ledgerRow
+	NoneOut string
 }
 
-// proofRow is one erasure in the list.
-type proofRow struct {
-	ID, At, Kind          string
-	Records, Plans, Items string
-	Lamp                  lampView
+// how many lines of each list stand on the page.
+const (
+	shownTrail  = 5
+	shownProofs = 4
+	shownLeft   = 3
+)
+
+// privacy shows it.
+func (s *Server) privacy(q *request) error {
+	done := ""
+	if q.r.URL.Query().Has("saved") {
+		done = T("terms.saved")
+	}
+	return s.showPrivacy(q, 200, nil, nil, "", done)
 }
 
-// proofView is one erasure on paper.
-type proofView struct {
-	Done  bool // it was this request
-	Own   bool // the log-in of who asked for it
-	Lamp  lampView
-	Facts []fact
-	IDs   []string // pseudonyms
-	Root  Root
-	After string // what a later call or log-in is
-}
-
-// maxProofs bounds the list; the program lists all at its terminal.
-const maxProofs = 100
-
-// privacy shows who can be erased and who was.
-func (s *Server) privacy(q *request) error { return s.showPrivacy(q, 200, privacyView{}) }
-
-func (s *Server) showPrivacy(q *request, status int, v privacyView) error {
-	if slices.Contains(keepers, q.who.account.Role) {
-		p, _, err := s.as(q).Plan(q.r.Context())
-		if err != nil {
-			return err
-		}
-		v.Users = []choice{{"", T("erase.nobody")}}
-		for _, u := range p.Users {
-			v.Users = append(v.Users, choice{string(u.Ext), person(&p, u.Ext)})
-		}
-		former, err := s.as(q).FormerUsers(q.r.Context())
-		if err != nil && !storeDown(err) { // which the list below tells
-			return err
-		}
-		for _, u := range former {
-			v.Former = append(v.Former, choice{formerMark + string(u.ID), formerName(&u)})
-		}
-	}
-	if q.who.account.Role == storage.Owner {
-		all, err := s.as(q).Accounts(q.r.Context())
-		if err != nil {
-			return err
-		}
-		v.Accounts = []choice{{"", T("erase.nobody")}}
-		for _, a := range all {
-			v.Accounts = append(v.Accounts, choice{string(a.ID), a.Name + " (" + roleWord(a.Role) + ")"})
-		}
-	}
-	list, err := s.as(q).Erasures(q.r.Context())
-	switch {
-	case storeDown(err):
-		v.Unlisted = T("erased.down")
-	case err != nil:
-		return err
-	}
-	slices.Reverse(list)
-	if len(list) > maxProofs {
-		v.Older = T("erased.older", maxProofs, itoa(len(list)))
-		list = list[:maxProofs]
-	}
-	for _, p := range list {
-		v.Proofs = append(v.Proofs, proofRow{p.Subjects[0].String(), p.At.Local().Format(T("time.dated")), kindWord(p.Kind),
-			itoa(p.Records), itoa(p.Plans), itoa(p.Items), proofLamp(p)})
-	}
-	s.show(q, status, "privacy", "privacy.title", v)
-	return nil
-}
-
-// eraseProof shows the proof of one erasure. The pseudonym comes in the body of a form:
-// it belongs in no address either.
-func (s *Server) eraseProof(q *request) error {
-	if err := q.r.ParseForm(); err != nil {
-		return formError(err)
-	}
-	list, err := s.as(q).Erasures(q.r.Context())
-	if storeDown(err) {
-		return s.showPrivacy(q, 503, privacyView{})
-	}
+func (s *Server) showPrivacy(q *request, status int, typed url.Values, problems []settingProblem, plain, done string) error {
+	terms, now, err := s.terms(q, typed, problems)
 	if err != nil {
 		return err
 	}
-	id := q.r.PostForm.Get("id")
-	for _, p := range list {
-		if p.Subjects[0].String() == id {
-			s.showProof(q, p, false)
+	if terms.Plain, terms.Done = plain, done; len(problems) > 0 {
+		terms.Error = T("terms.refused")
+	}
+	_, code := s.as(q).Office()
+	v := privacyView{Terms: terms, Fade: fade(&now, code), Audit: s.may(q, policy.SeeAudit), NoTrail: T("audit.none"), NoProof: T("proofs.none"), NoneOut: T("ledger.none")}
+	down := func(text *string, key string, err error) error {
+		if storeDown(err) {
+			*text = T(key)
 			return nil
 		}
+		return err
 	}
-	return errNotFound
-}
-
-// showProof shows an erasure on paper. It holds pseudonyms and counts alone. To whom nobody
-// is logged in any more, it was the own log-in.
-func (s *Server) showProof(q *request, p storage.Proof, done bool) {
-	v := proofView{Done: done, Own: q.who == nil, Lamp: lamp("done", T("proof.erased")), Root: s.cfg.Root, After: T("proof.later.account"), Facts: []fact{
-		{Name: T("proof.at"), Value: p.At.Local().Format(T("time.second")) + " " + zone(p.At)},
-		{Name: T("proof.kind"), Value: kindWord(p.Kind)},
-	}}
-	if p.Kind != keyring.Admin { // nothing else is kept of a log-in
-		v.After = T("proof.later")
-		v.Facts = append(v.Facts, fact{Name: T("proof.records"), Value: count("proof.record.one", "proof.record.many", p.Records)},
-			fact{Name: T("proof.plans"), Value: itoa(p.Plans)}, fact{Name: T("proof.items"), Value: itoa(p.Items)})
-	}
-	if p.NewEpoch != [8]byte{} {
-		v.Facts = append(v.Facts, fact{Name: T("proof.keyring"), Value: T("proof.epochs", hex.EncodeToString(p.OldEpoch[:]), hex.EncodeToString(p.NewEpoch[:]), itoa(p.Rewrite))})
-	}
-	v.Facts = append(v.Facts, fact{Name: T("proof.verified"), Value: T("proof.notverified")}, fact{Name: T("proof.rows"), Value: T("proof.notswept")})
-	n := len(v.Facts)
-	if p.Verified {
-		v.Facts[n-2].Value = T("proof.isverified")
-	}
-	if p.Swept {
-		v.Facts[n-1].Value = T("proof.isswept")
-	}
-	for _, x := range p.Subjects {
-		v.IDs = append(v.IDs, x.String())
-	}
-	s.show(q, 200, "proof", "proof.title", v)
-}
-
-// proofLamp tells how far an erasure has come.
-func proofLamp(p storage.Proof) lampView {
-	switch {
-	case !p.Verified:
-		return lamp("warn", T("erased.unfinished"))
-	case !p.Swept:
-		return lamp("busy", T("erased.sweeping"))
-	}
-	return lamp("done", T("erased.done"))
-}
-
-func kindWord(k keyring.Kind) string {
-	switch k {
-	case keyring.User:
-		return T("person.user")
-	case keyring.Outside:
-		return T("person.number")
-	}
-	return T("person.account")
-}
-
-// count gives a number with its noun.
-func count(one, many string, n int) string {
-	if n == 1 {
-		return T(one)
-	}
-	return T(many, itoa(n))
-}
-
-// formerMark stands before the id of a user who has left the plan, where others are chosen by
-// extension: that one may be somebody else's by now.
-const formerMark = "left "
-
-// chosenUser gives the user whom the form names, and how a page calls the user; none if
-// there is no such user any more.
-func (s *Server) chosenUser(q *request, chosen string) (id plan.UserID, name string, err error) {
-	if left, ok := strings.CutPrefix(chosen, formerMark); ok {
-		former, err := s.as(q).FormerUsers(q.r.Context())
-		if i := slices.IndexFunc(former, func(u plan.User) bool { return string(u.ID) == left }); i >= 0 {
-			return former[i].ID, formerName(&former[i]), nil
+	r, ctx := s.as(q), q.r.Context()
+	if v.Audit {
+		p, err := r.Audit(ctx, storage.AuditQuery{Limit: shownTrail})
+		if err := down(&v.NoTrail, "audit.down", err); err != nil {
+			return err
 		}
-		return "", "", err
+		v.Trail = auditDays(p.Views)
 	}
-	p, _, err := s.as(q).Plan(q.r.Context())
-	if err != nil {
-		return "", "", err
+	proofs, err := r.Proofs(ctx, q.now.AddDate(0, 0, -shownProofs-3), q.now.AddDate(0, 0, 2)) // the box may believe another date
+	if err := down(&v.NoProof, "proofs.down", err); err != nil {
+		return err
 	}
-	if u := userOf(&p, chosen); u != nil {
-		return u.ID, person(&p, u.Ext), nil
+	v.Proofs, v.Wrong = proofDays(proofs, q.now)
+	v.Proofs = slices.Clip(v.Proofs[:min(len(v.Proofs), shownProofs)])
+	left, err := r.Ledger(ctx, storage.LedgerQuery{Limit: shownLeft})
+	if err := down(&v.NoneOut, "ledger.down", err); err != nil {
+		return err
 	}
-	return "", "", nil
-}
-
-// formerName names a user as [person] does, from no plan.
-func formerName(u *plan.User) string {
-	return person(&plan.Plan{Users: []plan.User{*u}}, u.Ext)
-}
-
-// userOf finds a user of a plan by extension.
-func userOf(p *plan.Plan, ext string) *plan.User {
-	for i := range p.Users {
-		if string(p.Users[i].Ext) == strings.TrimSpace(ext) {
-			return &p.Users[i]
-		}
-	}
+	v.Left = ledgerRows(left, q.now)
+	s.show(q, status, "privacy", "privacy.title", v)
 	return nil
 }

@@ -143,11 +143,8 @@ func (s *Server) write(q *request, status int, f frameView) error {
 	f.Glyphs = map[string]bool{}
 	if q.who != nil {
 		f.Look, f.Role = q.who.look, roleWord(q.who.account.Role)
-		p, _, err := s.as(q).Plan(q.r.Context())
-		if err != nil {
-			return err
-		}
-		f.Office, f.Country = p.Office, strings.ToLower(p.Country)
+		office, country := s.as(q).Office()
+		f.Office, f.Country = office, strings.ToLower(country)
 		s.rail(q, &f)
 	}
 	for _, m := range glyphUse.FindAllStringSubmatch(string(f.Body), -1) {
@@ -190,6 +187,11 @@ func (s *Server) rail(q *request, f *frameView) {
 		if r.path == "/health" {
 			if v = railHealth(s.wrongs(q.r.Context(), q.viewer()), v.Current); v.Lamp != "" {
 				f.Glyphs["warn"] = true
+			}
+		}
+		if r.path == "/me" {
+			if n := s.as(q).UnreadNotices(); n > 0 {
+				v.Lamp, f.Glyphs["warn"] = count("notice.new.one", "notice.new.many", n), true
 			}
 		}
 		f.Rail = append(f.Rail, v)

@@ -31,12 +31,16 @@ type route struct {
 
 // who may open what, by role.
 var (
-	everyone = []storage.Role{storage.Owner, storage.Admin, storage.PrivacyOfficer, storage.Installer, storage.Staff}
-	keepers  = []storage.Role{storage.Owner, storage.Admin}
-	onDuty   = []storage.Role{storage.Owner, storage.Admin, storage.PrivacyOfficer, storage.Installer}
-	fitters  = []storage.Role{storage.Owner, storage.Admin, storage.Installer}
-	guards   = []storage.Role{storage.Owner, storage.Admin, storage.PrivacyOfficer}
-	readers  = []storage.Role{storage.Owner, storage.Admin, storage.PrivacyOfficer, storage.Staff}
+	everyone  = []storage.Role{storage.Owner, storage.Admin, storage.PrivacyOfficer, storage.Installer, storage.Staff}
+	keepers   = []storage.Role{storage.Owner, storage.Admin}
+	onDuty    = []storage.Role{storage.Owner, storage.Admin, storage.PrivacyOfficer, storage.Installer}
+	fitters   = []storage.Role{storage.Owner, storage.Admin, storage.Installer}
+	guards    = []storage.Role{storage.Owner, storage.Admin, storage.PrivacyOfficer}
+	overseers = []storage.Role{storage.Owner, storage.PrivacyOfficer}
+	readers   = []storage.Role{storage.Owner, storage.Admin, storage.PrivacyOfficer, storage.Staff}
+	agreers   = []storage.Role{storage.Owner, storage.PrivacyOfficer} // who may answer a request to see a number
+	owners    = []storage.Role{storage.Owner}
+	users     = []storage.Role{storage.Staff}
 )
 
 const simPath = "/sim/"
@@ -54,11 +58,39 @@ var routeTable = []route{
 	{"GET /events", forMembers, everyone, (*Server).events},
 	{"GET /ports/{port}", forMembers, everyone, (*Server).port},
 	{"GET /calls", forMembers, readers, (*Server).calls},
+	{"GET /calls.csv", forMembers, readers, (*Server).callsCSV},
+	{"GET /calls.json", forMembers, readers, (*Server).callsJSON},
+	{"GET /calls/{id}/unmask/{end}", forMembers, guards, (*Server).unmask},
+	{"POST /calls/{id}/unmask/{end}", forMembers, guards, (*Server).askUnmask},
+	{"GET /people", forMembers, keepers, (*Server).people},
+	{"GET " + importPath, forMembers, keepers, (*Server).importForm},
+	{"POST " + importPath, forMembers, keepers, (*Server).importPreview},
+	{"POST " + importPath + "/now", forMembers, keepers, (*Server).importNow},
+	{"GET /accounts", forMembers, owners, (*Server).accounts},
+	{"POST /accounts", forMembers, owners, (*Server).addAccount},
+	{"GET /accounts/{id}", forMembers, owners, (*Server).account},
+	{"POST /accounts/{id}", forMembers, owners, (*Server).changeAccount},
 	{"GET /lines", forMembers, fitters, (*Server).lines},
 	{"GET /rules", forMembers, keepers, (*Server).rules},
 	{"GET /rules/try", forMembers, keepers, (*Server).rulesTry},
 	{"POST /rules/try", forMembers, keepers, (*Server).rulesTry},
 	{"GET /privacy", forMembers, guards, (*Server).privacy},
+	{"POST /privacy/retention", forMembers, keepers, (*Server).termsPreview},
+	{"POST /privacy/retention/save", forMembers, keepers, (*Server).termsSave},
+	{"GET /privacy/masking", forMembers, guards, (*Server).masking},
+	{"GET /privacy/audit", forMembers, overseers, (*Server).audit},
+	{"POST /privacy/audit/check", forMembers, overseers, (*Server).auditCheck},
+	{"GET /privacy/proofs", forMembers, guards, (*Server).proofs},
+	{"GET /privacy/record", forMembers, guards, (*Server).record},
+	{"GET /privacy/record/text", forMembers, guards, (*Server).recordText},
+	{"GET /privacy/notice", forMembers, guards, (*Server).notice},
+	{"GET /privacy/notice/text", forMembers, guards, (*Server).noticeText},
+	{"GET /privacy/ledger", forMembers, guards, (*Server).ledger},
+	{"GET /privacy/desk", forMembers, guards, (*Server).desk},
+	{"POST /privacy/desk/copy", forMembers, guards, (*Server).copyPreview},
+	{"POST /privacy/desk/copy/now", forMembers, guards, (*Server).copyNow},
+	{"GET /privacy/requests", forMembers, agreers, (*Server).requests},
+	{"POST /privacy/requests/{id}", forMembers, agreers, (*Server).answerRequest},
 	{"POST /privacy/erase", forMembers, guards, (*Server).erasePreview},
 	{"POST /privacy/erase/now", forMembers, guards, (*Server).eraseNow},
 	{"POST /privacy/erase/proof", forMembers, guards, (*Server).eraseProof},
@@ -68,6 +100,11 @@ var routeTable = []route{
 	{"GET /me", forMembers, everyone, (*Server).me},
 	{"POST /me/look", forMembers, everyone, (*Server).setLook},
 	{"POST /me/password", forMembers, everyone, (*Server).changePassword},
+	{"POST /me/copy", forMembers, everyone, (*Server).ownCopy},
+	{"POST /me/notices", forMembers, users, (*Server).readNotices},
+	{"POST /me/journal", forMembers, users, (*Server).setJournal},
+	{"GET /me/journal/erase", forMembers, users, (*Server).eraseJournalForm},
+	{"POST /me/journal/erase", forMembers, users, (*Server).eraseJournal},
 	{"GET " + simPath, forMembers, fitters, (*Server).sim},
 	{"POST " + simPath, forMembers, fitters, (*Server).sim},
 }
@@ -80,10 +117,13 @@ var railTable = []struct {
 }{
 	{"/", "panel.title", everyone},
 	{"/calls", "calls.title", readers},
+	{"/people", "people.title", keepers},
 	{"/rules", "rules.title", keepers},
 	{"/lines", "lines.title", fitters},
 	{"/privacy", "privacy.title", guards},
+	{"/accounts", "accounts.title", owners},
 	{"/health", "health.title", onDuty},
+	{"/me", "me.rail", users},
 	{simPath, "sim.title", fitters}, // under a heading of its own
 }
 
@@ -166,6 +206,8 @@ func (s *Server) admit(q *request, rt *route) bool {
 		return true
 	case q.who == nil:
 		redirect(q, logIn)
+	case q.who.account.MustChange && !slices.Contains(untilChanged, q.r.Method+" "+q.r.URL.Path):
+		redirect(q, "/me")
 	case !slices.Contains(rt.roles, q.who.account.Role):
 		s.fail(q, storage.ErrNotAllowed)
 	default:
@@ -173,6 +215,9 @@ func (s *Server) admit(q *request, rt *route) bool {
 	}
 	return false
 }
+
+// untilChanged is all that is open to who has to change the password first.
+var untilChanged = []string{"GET /me", "HEAD /me", "POST /me/look", "POST /me/password", "POST /logout"}
 
 // live tells whether a page asks for its live parts: it does so by itself, again and again.
 func live(r *http.Request) bool {

@@ -21,11 +21,39 @@ var matrix = []struct {
 	{pattern: "GET /events", path: "/events", roles: "oapis", status: 200},
 	{pattern: "GET /ports/{port}", path: "/ports/phone-1", roles: "oapis", status: 200},
 	{pattern: "GET /calls", path: "/calls", roles: "oaps", status: 200},
+	{pattern: "GET /calls.csv", path: "/calls.csv", roles: "oaps", status: 200},
+	{pattern: "GET /calls.json", path: "/calls.json", roles: "oaps", status: 200},
+	{pattern: "GET /calls/{id}/unmask/{end}", path: "/calls/4/unmask/from", roles: "oap", status: 404}, // a call inside: nothing is masked
+	{pattern: "POST /calls/{id}/unmask/{end}", path: "/calls/4/unmask/from", roles: "oap", status: 410, form: []string{"why", "a complaint about a bill"}},
+	{pattern: "GET /people", path: "/people", roles: "oa", status: 200},
+	{pattern: "GET /people/import", path: "/people/import", roles: "oa", status: 200},
+	{pattern: "POST /people/import", path: "/people/import", roles: "oa", status: 400, form: []string{"table", "x"}},
+	{pattern: "POST /people/import/now", path: "/people/import/now", roles: "oa", status: 409, form: []string{"token", "x"}},
+	{pattern: "GET /accounts", path: "/accounts", roles: "o", status: 200},
+	{pattern: "POST /accounts", path: "/accounts", roles: "o", status: 422, form: []string{"name", "x", "role", "king"}},
+	{pattern: "GET /accounts/{id}", path: "/accounts/x", roles: "o", status: 404},
+	{pattern: "POST /accounts/{id}", path: "/accounts/x", roles: "o", status: 404, form: []string{"do", "remove"}},
 	{pattern: "GET /lines", path: "/lines", roles: "oai", status: 200},
 	{pattern: "GET /rules", path: "/rules", roles: "oa", status: 200},
 	{pattern: "GET /rules/try", path: "/rules/try", roles: "oa", status: 200},
 	{pattern: "POST /rules/try", path: "/rules/try", roles: "oa", status: 200, form: []string{"from", "101", "dialled", "102"}},
 	{pattern: "GET /privacy", path: "/privacy", roles: "oap", status: 200},
+	{pattern: "GET /privacy/desk", path: "/privacy/desk", roles: "oap", status: 200},
+	{pattern: "POST /privacy/retention", path: "/privacy/retention", roles: "oa", status: 200, form: []string{"part", "terms", "keep.records", "21"}},
+	{pattern: "POST /privacy/retention/save", path: "/privacy/retention/save", roles: "oa", status: 400, form: []string{"password", goodWord}},
+	{pattern: "GET /privacy/masking", path: "/privacy/masking", roles: "oap", status: 200},
+	{pattern: "GET /privacy/audit", path: "/privacy/audit", roles: "op", status: 200},
+	{pattern: "POST /privacy/audit/check", path: "/privacy/audit/check", roles: "op", status: 200},
+	{pattern: "GET /privacy/proofs", path: "/privacy/proofs", roles: "oap", status: 200},
+	{pattern: "GET /privacy/record", path: "/privacy/record", roles: "oap", status: 200},
+	{pattern: "GET /privacy/record/text", path: "/privacy/record/text", roles: "oap", status: 200},
+	{pattern: "GET /privacy/notice", path: "/privacy/notice", roles: "oap", status: 200},
+	{pattern: "GET /privacy/notice/text", path: "/privacy/notice/text", roles: "oap", status: 200},
+	{pattern: "GET /privacy/ledger", path: "/privacy/ledger", roles: "oap", status: 200},
+	{pattern: "POST /privacy/desk/copy", path: "/privacy/desk/copy", roles: "oap", status: 200, form: []string{"number", "030 12345678"}},
+	{pattern: "POST /privacy/desk/copy/now", path: "/privacy/desk/copy/now", roles: "oap", status: 409, form: []string{"password", goodWord}},
+	{pattern: "GET /privacy/requests", path: "/privacy/requests", roles: "op", status: 200},
+	{pattern: "POST /privacy/requests/{id}", path: "/privacy/requests/7", roles: "op", status: 409, form: []string{"do", "refuse"}},
 	{pattern: "POST /privacy/erase", path: "/privacy/erase", roles: "oap", status: 200, form: []string{"number", "030 12345678"}},
 	{pattern: "POST /privacy/erase/now", path: "/privacy/erase/now", roles: "oap", status: 409, form: []string{"password", goodWord}},
 	{pattern: "POST /privacy/erase/proof", path: "/privacy/erase/proof", roles: "oap", status: 404, form: []string{"id", "00"}},
@@ -35,6 +63,11 @@ var matrix = []struct {
 	{pattern: "GET /me", path: "/me", roles: "oapis", status: 200},
 	{pattern: "POST /me/look", path: "/me/look", roles: "oapis", status: 303, form: []string{"theme", "dark"}},
 	{pattern: "POST /me/password", path: "/me/password", roles: "oapis", status: 422, form: []string{"current", "x", "password", "a", "again", "b"}},
+	{pattern: "POST /me/copy", path: "/me/copy", roles: "oapis", status: 200, form: []string{"password", goodWord}},
+	{pattern: "POST /me/notices", path: "/me/notices", roles: "s", status: 303, form: []string{"upto", "1"}},
+	{pattern: "POST /me/journal", path: "/me/journal", roles: "s", status: 303, form: []string{"journal", "on"}},
+	{pattern: "GET /me/journal/erase", path: "/me/journal/erase", roles: "s", status: 200},
+	{pattern: "POST /me/journal/erase", path: "/me/journal/erase", roles: "s", status: 303, form: []string{"password", goodWord}},
 	{pattern: "GET /sim/", path: "/sim/", roles: "oai", status: 200},
 	{pattern: "POST /sim/", path: "/sim/x", roles: "oai", status: 200},
 	{pattern: "POST /logout", path: "/logout", roles: "oapis", status: 303},
@@ -187,7 +220,7 @@ func TestHeaders(t *testing.T) {
 		answers[path] = c.get(path).Header()
 	}
 	for path, h := range answers {
-		csp, mic := policy, "microphone=()"
+		csp, mic := pagePolicy, "microphone=()"
 		if path == "/sim/" {
 			csp, mic = simPolicy, "microphone=(self)"
 		}
@@ -213,7 +246,7 @@ func TestHeaders(t *testing.T) {
 		}
 	}
 	for _, want := range []string{"default-src 'none'", "style-src 'self'", "script-src 'self'", "img-src 'self'", "connect-src 'self'", "form-action 'self'", "frame-ancestors 'none'", "base-uri 'none'"} {
-		contains(t, "policy", policy, want)
+		contains(t, "policy", pagePolicy, want)
 	}
 }
 

@@ -61,16 +61,17 @@ type Network interface {
 
 // Server serves the pages. Its methods may be called by several goroutines.
 type Server struct {
-	cfg      Config
-	began    time.Time
-	pages    *pages
-	sessions sessions
-	guard    guard
-	setup    setup
-	hub      hub
-	faults   faults
-	handler  http.Handler
-	count    struct{ refusedConns, refusedHosts, crossOrigin, panics, failed atomic.Uint64 }
+	cfg       Config
+	began     time.Time
+	pages     *pages
+	sessions  sessions
+	guard     guard
+	setup     setup
+	hub       hub
+	downloads downloads
+	faults    faults
+	handler   http.Handler
+	count     struct{ refusedConns, refusedHosts, crossOrigin, panics, failed atomic.Uint64 }
 }
 
 // New gives a server. It starts nothing.

@@ -23,14 +23,15 @@ const (
 
 // session is one log-in. It lives in memory: a restart ends all.
 type session struct {
-	key     sessionKey
-	account storage.Account
-	began   time.Time
-	seen    time.Time // the last request but those of live views
-	look    look
-	asked   *asked          // an erasure that waits for the password; nil: none
-	ctx     context.Context // ends with the session
-	end     context.CancelFunc
+	key      sessionKey
+	account  storage.Account
+	began    time.Time
+	seen     time.Time // the last request but those of live views
+	look     look
+	asked    *asked          // an erasure or a copy that waits for the password; nil: none
+	imported *imported       // users that wait to be confirmed; nil: none
+	ctx      context.Context // ends with the session
+	end      context.CancelFunc
 }
 
 // look is how the person wants pages to look.
@@ -140,12 +141,21 @@ func (s *sessions) stopAccount(id storage.AccountID) {
 	}
 }
 
-// ask notes an erasure that waits for the password, in place of an earlier one; nil: none.
+// ask notes what waits for the password, in place of an earlier one; nil: none.
 func (s *sessions) ask(key sessionKey, a *asked) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if x := s.byKey[key]; x != nil {
 		x.asked = a
+	}
+}
+
+// keep notes users that wait to be confirmed, in place of earlier ones; nil: none.
+func (s *sessions) keep(key sessionKey, i *imported) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if x := s.byKey[key]; x != nil {
+		x.imported = i
 	}
 }
 
@@ -175,11 +185,14 @@ func (s *sessions) drop(x *session) {
 
 func (s *sessions) sweep(now time.Time) {
 	for _, x := range s.byKey {
-		switch {
-		case x.over(now):
+		if x.over(now) {
 			s.drop(x)
-		case x.asked != nil && x.asked.over(now):
+		}
+		if x.asked != nil && x.asked.over(now) {
 			x.asked = nil
+		}
+		if x.imported != nil && x.imported.over(now) {
+			x.imported = nil
 		}
 	}
 }

@@ -29,7 +29,7 @@ func (v *viewing) since(at time.Time) timeView {
 
 // partyView is one end of a call as storage gave it, in what the templates need.
 type partyView struct {
-	Kind              string // "user", "masked", "number", "cut", "word"
+	Kind              string // "user", "masked", "number", "cut", "tail", "word"
 	Name, Ext, Number string
 	Word              string
 }
@@ -58,7 +58,7 @@ func party(p storage.PartyView) partyView {
 	case p.Number == "":
 		return word("party.nobody")
 	case p.State == storage.Masked:
-		return partyView{Kind: "masked", Number: strings.TrimPrefix(p.Number, "…")}
+		return partyView{Kind: "masked", Number: strings.TrimSuffix(p.Number, "…")}
 	}
 	return partyView{Kind: "number", Number: p.Number}
 }

@@ -18,9 +18,9 @@ import (
 
 // Policies of pages. There is nothing inline and nothing from elsewhere.
 const (
-	policy    = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
-	simPolicy = policy + "; media-src 'self'; worker-src 'self'"
-	allOff    = "accelerometer=(), camera=(), display-capture=(), fullscreen=(), geolocation=(), gyroscope=(), midi=(), payment=(), serial=(), usb=(), "
+	pagePolicy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+	simPolicy  = pagePolicy + "; media-src 'self'; worker-src 'self'"
+	allOff     = "accelerometer=(), camera=(), display-capture=(), fullscreen=(), geolocation=(), gyroscope=(), midi=(), payment=(), serial=(), usb=(), "
 )
 
 // request is one request on its way to a page.
@@ -60,7 +60,11 @@ func (s *Server) chain(pages http.Handler) http.Handler {
 			http.Error(w, "This is not the name of this box.", http.StatusMisdirectedRequest)
 			return
 		}
-		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		most := int64(maxBody)
+		if r.URL.Path == importPath { // read once somebody is logged in who may
+			most = maxImport
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, most)
 		pages.ServeHTTP(w, r)
 	})
 }
@@ -68,7 +72,7 @@ func (s *Server) chain(pages http.Handler) http.Handler {
 // header sets what every answer has. There is no Strict-Transport-Security: with a
 // certificate of the box's own it would lock its owner out after a wipe.
 func header(h http.Header, path string) {
-	csp, microphone := policy, "microphone=()"
+	csp, microphone := pagePolicy, "microphone=()"
 	if path == simPath || strings.HasPrefix(path, simPath) {
 		csp, microphone = simPolicy, "microphone=(self)"
 	}
@@ -138,6 +142,12 @@ func (s *Server) fail(q *request, err error) {
 	case errors.Is(err, storage.ErrBusy):
 		q.w.Header().Set("Retry-After", "5")
 		s.problem(q, http.StatusServiceUnavailable, "wrong.busy")
+	case errors.Is(err, errDownloading):
+		s.problem(q, http.StatusTooManyRequests, "wrong.downloading")
+	case storeDown(err): // what cannot be noted is not shown
+		s.problem(q, http.StatusServiceUnavailable, "wrong.storage")
+	case errors.Is(err, errSessionOver):
+		redirect(q, "/login?"+overMark)
 	case errors.Is(err, context.Canceled): // the browser went away
 	default:
 		s.count.failed.Add(1)

@@ -36,6 +36,7 @@ func (m *machine) join(ctx context.Context) {
 	m.off.followPlan(m.sw.Post, m.net, m.log)
 	m.runStore()
 	m.sw.Post(pbx.Event{Plan: off.numbers}) // a plan is always taken
+	m.control.setStore(off.store)
 	m.page.close()
 	m.page = openPage(m.o, m.brd, m.off, m.net, m.sw, m.out, m.log)
 	if !m.settled(ctx) {

@@ -37,7 +37,7 @@ func TestLogStalls(t *testing.T) {
 		defer close(log.opened)
 		var out lockedBuffer
 		words := "port 104 fails ; wait 1s ; 101 lifts ; 101 hears dial ; 101 dials 112 ; wait 5s ; 102 lifts ; 102 hears dial"
-		if err := run(t.Context(), []string{"-data", filepath.Join(t.TempDir(), "data"), "-board", "sim:dead=FXS 3", "-sip", "off", "-page", "off"}, strings.NewReader(words), &out, log); err != nil {
+		if err := run(t.Context(), []string{"-data", filepath.Join(t.TempDir(), "data"), "-board", "sim:dead=FXS 3", "-sip", "off", "-page", "off", "-no-control"}, strings.NewReader(words), &out, log); err != nil {
 			t.Errorf("%v\n%s", err, out.String())
 		}
 	})
@@ -49,7 +49,7 @@ func TestPrinterStalls(t *testing.T) {
 		out := newTap()
 		defer close(out.opened)
 		var log lockedBuffer
-		if err := run(t.Context(), []string{"-data", filepath.Join(t.TempDir(), "data"), "-sip", "off", "-page", "off"}, strings.NewReader("101 lifts ; 101 hears dial"), out, &log); err != nil {
+		if err := run(t.Context(), []string{"-data", filepath.Join(t.TempDir(), "data"), "-sip", "off", "-page", "off", "-no-control"}, strings.NewReader("101 lifts ; 101 hears dial"), out, &log); err != nil {
 			t.Error(err)
 		}
 		if !strings.Contains(log.String(), "lines of what happened were lost") {
@@ -65,7 +65,7 @@ func TestPrinterFails(t *testing.T) {
 		out.err = errors.New("broken pipe")
 		close(out.opened)
 		var log lockedBuffer
-		if err := run(t.Context(), []string{"-data", filepath.Join(t.TempDir(), "data"), "-sip", "off", "-page", "off"}, strings.NewReader("101 lifts ; 101 hears dial"), out, &log); err != nil {
+		if err := run(t.Context(), []string{"-data", filepath.Join(t.TempDir(), "data"), "-sip", "off", "-page", "off", "-no-control"}, strings.NewReader("101 lifts ; 101 hears dial"), out, &log); err != nil {
 			t.Error(err)
 		}
 		if !strings.Contains(log.String(), "lines of what happened were lost") {

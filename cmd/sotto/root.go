@@ -53,6 +53,12 @@ func parseRoot(spec, passphraseFile string) (rootFlag, error) {
 	return r, nil
 }
 
+// rootKind gives file, passphrase or tpm of a -root that was parsed before.
+func rootKind(spec string) string {
+	r, _ := parseRoot(spec, "")
+	return r.kind
+}
+
 // person is who may sit at the terminal.
 type person struct {
 	in  io.Reader

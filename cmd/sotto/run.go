@@ -27,6 +27,7 @@ type options struct {
 	version        bool
 	sip            sipFlags
 	page           netip.AddrPort // zero: off
+	noControl      bool           // sub-commands need a box that does not run
 }
 
 // parse reads the flags. Asked for help it prints it to w and returns [flag.ErrHelp].
@@ -45,14 +46,13 @@ func parse(args []string, w io.Writer) (options, error) {
 	f.StringVar(&o.sip.renew, "sip-new-secret", "", "`extension` whose SIP telephones are to have a new secret, in place of one that was lost")
 	f.StringVar(&o.sip.secrets, "sip-secrets", "", "`file` to write the secrets made for SIP telephones into, in place of printing them")
 	f.BoolVar(&o.sip.unlimited, "sip-unlimited", false, "do not limit the rate of SIP messages: for measurements only")
+	f.BoolVar(&o.noControl, "no-control", false, "take no sub-commands while the box runs")
 	f.BoolVar(&o.version, "version", false, "tell which version this is, and end")
 	if err := f.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			f.SetOutput(w)
 			f.Usage()
-			fmt.Fprintln(w, "Sub-command: sotto what-if tells what happens if somebody dials a number; it has a -h of its own")
-			fmt.Fprintln(w, "Sub-command: sotto erase erases a person from a box that does not run; it has a -h of its own")
-			fmt.Fprintln(w, "Sub-command: sotto passphrase changes the passphrase that opens the data; it has a -h of its own")
+			tellCommands(w)
 		}
 		return o, err
 	}
@@ -101,14 +101,8 @@ func version() string {
 
 // run is the program: flags and log around start, or the sub-command that the first word names.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
-	if len(args) > 0 && args[0] == "what-if" {
-		return whatIf(ctx, args[1:], stdin, stdout, stderr)
-	}
-	if len(args) > 0 && args[0] == "passphrase" {
-		return changePassphrase(ctx, args[1:], stdin, stdout)
-	}
-	if len(args) > 0 && args[0] == "erase" {
-		return erase(ctx, args[1:], stdin, stdout, stderr)
+	if is, err := subCommand(ctx, args, stdin, stdout, stderr); is {
+		return err
 	}
 	o, err := parse(args, stdout)
 	switch {

@@ -24,7 +24,7 @@ func box(t *testing.T, words string, args ...string) (stdout, stderr string, too
 	t.Helper()
 	var out, log lockedBuffer
 	start := time.Now()
-	err = run(t.Context(), append(args, "-sip", "off", "-page", "off"), strings.NewReader(words), &out, &log)
+	err = run(t.Context(), append(args, "-sip", "off", "-page", "off", "-no-control"), strings.NewReader(words), &out, &log)
 	return out.String(), log.String(), time.Since(start), err
 }
 
@@ -257,7 +257,7 @@ func TestInterrupt(t *testing.T) {
 		var out, log lockedBuffer
 		done := make(chan error)
 		go func() {
-			done <- run(ctx, []string{"-data", filepath.Join(t.TempDir(), "data"), "-sip", "off", "-page", "off"}, r, &out, &log)
+			done <- run(ctx, []string{"-data", filepath.Join(t.TempDir(), "data"), "-sip", "off", "-page", "off", "-no-control"}, r, &out, &log)
 		}()
 		io.WriteString(w, "101 lifts\n101 hears dial\n101 dials 102\n102 rings\n102 lifts\n101 and 102 talk\n")
 		time.Sleep(20 * time.Second)

@@ -28,6 +28,7 @@ type machine struct {
 	sw      *pbx.Switch
 	journal journal
 	page    *page
+	control *control
 	out     *lines
 	log     *slog.Logger
 }
@@ -55,6 +56,9 @@ func serve(ctx context.Context, brd *sim.Board, o options, off *office, net *net
 	voice.Go(func() { broken <- loop(hear, "media loop", m.engine.Run, log) })
 	calls.Go(func() { broken <- loop(ctx, "switch loop", m.sw.Run, log) })
 	fmt.Fprintln(m.out, "ready: "+describe(brd.Ports()))
+	if !o.noControl && (off.store != nil || off.locked != nil) { // the folder is locked
+		m.control = openControl(o.data, rootKind(o.root), off.store, log)
+	}
 	asked := make(chan struct{})
 	if off.locked == nil {
 		m.page = openPage(o, brd, off, net, m.sw, m.out, log)
@@ -85,6 +89,7 @@ func serve(ctx context.Context, brd *sim.Board, o options, off *office, net *net
 	stop()
 	calls.Wait()
 	joining.Wait()
+	m.control.close()
 	m.page.close()
 	net.close()
 	closeErr := brd.Close()

@@ -39,7 +39,7 @@ func TestCallAtTheEnd(t *testing.T) {
 					in = r
 				}
 				var out, log lockedBuffer
-				if err := run(ctx, []string{"-data", dir, "-sip", "off", "-page", "off"}, in, &out, &log); err != nil {
+				if err := run(ctx, []string{"-data", dir, "-sip", "off", "-page", "off", "-no-control"}, in, &out, &log); err != nil {
 					t.Error(err)
 				}
 				if !strings.Contains(out.String(), "record 101 -> 102 answered") {
@@ -81,7 +81,7 @@ func TestLoopEnds(t *testing.T) {
 		r, w := io.Pipe()
 		defer w.Close()
 		go func() {
-			done <- serve(t.Context(), brd, options{}, off, nil, nil, r, io.Discard, slog.New(slog.DiscardHandler))
+			done <- serve(t.Context(), brd, options{noControl: true}, off, nil, nil, r, io.Discard, slog.New(slog.DiscardHandler))
 		}()
 		time.Sleep(time.Second)
 		brd.Close()

@@ -24,7 +24,7 @@ func (w person) askHidden(ctx context.Context, prompt string) (string, error) {
 const hiddenWait = 2 * time.Minute
 
 // maxTyped bounds a line that is typed.
-const maxTyped = 256
+const maxTyped = 1024
 
 // readLine reads one line and nothing of what follows it. A read cannot be interrupted:
 // when ctx ends, it is left alone.
@@ -48,7 +48,7 @@ func readLine(ctx context.Context, r io.Reader) (string, error) {
 				return
 			}
 		}
-		got <- answer{err: errors.New("the line is too long")}
+		got <- answer{err: errTooLong}
 	}()
 	select {
 	case a := <-got:

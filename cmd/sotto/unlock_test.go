@@ -33,7 +33,7 @@ func runs(t *testing.T, args ...string) *running {
 	in, words := io.Pipe()
 	r := &running{t: t, began: time.Now(), words: words, done: make(chan error)}
 	go func() {
-		r.done <- run(t.Context(), append(args, "-sip", "off", "-page", "off"), in, &r.out, &r.log)
+		r.done <- run(t.Context(), append(args, "-sip", "off", "-page", "off", "-no-control"), in, &r.out, &r.log)
 	}()
 	return r
 }

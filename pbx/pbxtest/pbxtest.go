@@ -20,8 +20,12 @@
 //	@protected 101             users whose far parties are not kept
 //	@show-only 101             users who are only shown who calls from outside
 //	@private *67               dialled before a number, so that who is called is not kept
+//	@codes *71 42 Client 5 Matter    accounting codes, by digits and name, and what is dialled before one
 //	@rule 0190 forbid          numbers that are not called
 //	@rule 77 lines 2 1         the lines to try for others
+//
+// A record of a call with an accounting code is followed by "record with code Client", and
+// one that somebody missed by "record missed by 101 102", in the order of extensions.
 //
 // A tone that a country does not have is expected as the one that stands for it there.
 // What a handset says is read from testdata.
@@ -32,8 +36,10 @@ import (
 	"context"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -75,6 +81,8 @@ type Records struct {
 	mu   sync.Mutex
 	list []pbx.Record
 	room *sim.Room
+
+	numbers atomic.Pointer[plan.Numbering]
 }
 
 // Append implements pbx.Journal.
@@ -82,7 +90,25 @@ func (r *Records) Append(x pbx.Record) {
 	r.mu.Lock()
 	r.list = append(r.list, x)
 	r.mu.Unlock()
-	r.room.Note(time.Now(), Line(x))
+	now := time.Now()
+	r.room.Note(now, Line(x))
+	if x.Code != "" {
+		r.room.Note(now, "record with code "+x.Code)
+	}
+	if len(x.Missed) > 0 {
+		r.room.Note(now, "record missed by "+strings.Join(r.missed(x), " "))
+	}
+}
+
+// missed gives the extensions of those who missed a call, sorted.
+func (r *Records) missed(x pbx.Record) (l []string) {
+	for _, id := range x.Missed {
+		if u := r.numbers.Load().User(id); u != nil {
+			l = append(l, string(u.Ext))
+		}
+	}
+	slices.Sort(l)
+	return l
 }
 
 // List gives the records so far.
@@ -135,6 +161,7 @@ func Start(t testing.TB, s Scene) *Office {
 	o.words = o.Board.Words()
 	o.words.Voice = voice
 	o.Records = &Records{room: o.Board.Room}
+	o.Records.numbers.Store(n)
 	o.Engine = media.New(o.Board, len(o.Board.Ports()))
 	ctx, stop := context.WithCancel(context.Background())
 	o.stop = stop
@@ -248,6 +275,7 @@ func (o *Office) Replan(t testing.TB, change func(*plan.Plan)) {
 		t.Fatal(err)
 	}
 	o.numbers = n
+	o.Records.numbers.Store(n)
 	o.Switch.Post(pbx.Event{Plan: n})
 	if o.SIP != nil {
 		o.SIP.SetPlan(n)

@@ -26,6 +26,8 @@ type Scene struct {
 	Protect  []plan.Ext             // whose far parties are not kept
 	ShowOnly []plan.Ext             // who is only shown who calls from outside
 	Private  string                 // dialled before a number, so that who is called is not kept
+	Codes    []plan.Code            // accounting codes
+	Prefix   string                 // dialled before one
 	SIP      []plan.Ext             // users with telephones on the network, beside the stations' or new ones
 	Saved    *Registrations         // of before the start, nil for none
 	Exchange func(*exchange.Config) // changes the country's exchange, nil for none
@@ -79,6 +81,8 @@ func ParseScene(text string) (Scene, string, error) {
 			}
 		case "@private":
 			s.Private = arg
+		case "@codes":
+			err = s.codes(f[1:])
 		case "@sip":
 			for _, x := range f[1:] {
 				s.SIP = append(s.SIP, plan.Ext(x))
@@ -132,6 +136,18 @@ func (s *Scene) wire(f []string) error {
 	return err
 }
 
+// codes reads accounting codes: what is dialled before one, then each one's digits and name.
+func (s *Scene) codes(f []string) error {
+	if len(f)%2 == 0 {
+		return errors.New("say what is dialled before a code, then the digits and the name of each")
+	}
+	s.Prefix = f[0]
+	for i := 1; i < len(f); i += 2 {
+		s.Codes = append(s.Codes, plan.Code{Digits: f[i], Name: f[i+1]})
+	}
+	return nil
+}
+
 // rule reads a rule for outside numbers.
 func (s *Scene) rule(f []string) error {
 	if len(f) < 2 {
@@ -164,7 +180,7 @@ func Name(i int) string {
 // Plan gives the plan of the scene: users by Name on FXS 1, FXS 2 …, lines on FXO 1 …, and
 // 0 for outside calls.
 func (s *Scene) Plan() plan.Plan {
-	p := plan.Plan{Office: "Test", Country: s.Country, RingSeconds: s.Ring, OutsidePrefix: "0", PrivatePrefix: s.Private}
+	p := plan.Plan{Office: "Test", Country: s.Country, RingSeconds: s.Ring, OutsidePrefix: "0", PrivatePrefix: s.Private, CodePrefix: s.Prefix, Codes: s.Codes}
 	taken := map[string]bool{}
 	for _, l := range s.Ports {
 		for _, label := range l[1:] {

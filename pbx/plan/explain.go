@@ -9,7 +9,7 @@ import (
 )
 
 // MaxExplained bounds what [Numbering.Explain] looks at, in characters as typed.
-const MaxExplained = 40
+const MaxExplained = 64
 
 // Explanation is what becomes of a number, in sentences and as a value. It is for the
 // person who typed the number. The sentences hold the digits that were typed and what is
@@ -43,18 +43,18 @@ func (n *Numbering) Explain(from *User, dialled string) Explanation {
 		return x.Explanation
 	}
 	d := Digits(dialled)
-	behind, _ := n.CutPrivate(d)
+	behind, _ := n.cut(d)
 	plus := strings.HasPrefix(behind, "+")
 	x.whole = plus || from != nil && from.SIP && len(from.Ports) == 0
 	x.dial(d)
-	x.digits, _ = n.CutPrivate(x.Dialled)
-	x.digits, x.ended = strings.CutSuffix(x.digits, "#")
+	x.digits, x.ended = strings.CutSuffix(x.Behind, "#")
 	if plus && from != nil && !from.SIP {
 		x.hint("Only a telephone on the network can send a +; this user has none.")
 	}
 	if x.cut = len(x.Dialled) < len(d); x.cut && x.Kind != Unobtainable {
 		x.say("All is decided with %s: what is dialled after it does not count.", x.Dialled)
 	}
+	x.code()
 	x.private()
 	switch x.Kind {
 	case ToEmergency:
@@ -79,7 +79,7 @@ func (n *Numbering) badDialled(dialled string) string {
 			return fmt.Sprintf("This is longer than %d characters, which no telephone number is.", MaxExplained)
 		}
 		switch {
-		case strings.ContainsRune("0123456789*#ABCD", c), c == '+' && (signs == 0 || n.onlyPrivate(Digits(dialled[:i]))):
+		case strings.ContainsRune("0123456789*#ABCD", c), c == '+' && n.nothingYet(Digits(dialled[:i])):
 			signs++
 		case !strings.ContainsRune(forTheEye, c):
 			return fmt.Sprintf("Character %d cannot be dialled: a number has the digits 0 to 9, perhaps a + in front or a # at the end.", at)
@@ -97,7 +97,7 @@ type explainer struct {
 	n      *Numbering
 	from   *User
 	whole  bool   // the telephone sends all at once
-	digits string // what counted, without the private-call prefix and a # at its end
+	digits string // what counted, without private-call prefix, accounting code and a # at its end
 	ended  bool   // there was one
 	cut    bool   // more was dialled than counted
 }
@@ -242,7 +242,9 @@ func (x *explainer) rule() {
 }
 
 func (x *explainer) incomplete() {
-	if x.DialTone && x.digits == "" {
+	if _, f := x.n.cut(x.Dialled); f.open {
+		x.say("The %s asks for an accounting code, which is not over. A * ends it, and the number is to follow.", x.n.Plan.CodePrefix)
+	} else if x.DialTone && x.digits == "" {
 		x.say("The number is to follow.")
 	} else if x.DialTone {
 		x.say("The %s asks for an outside call. The number is to follow.", x.digits)
@@ -260,8 +262,12 @@ func (x *explainer) incomplete() {
 func (x *explainer) unobtainable(d string) {
 	n, prefix := x.n, x.n.Plan.OutsidePrefix
 	number, _ := strings.CutSuffix(d, "#")
+	_, f := n.cut(x.Dialled)
 	switch {
-	case number == "" && x.Private:
+	case f.open || f.unknown:
+		x.say("No accounting code is dialled like this.")
+		return
+	case number == "" && (x.Private || x.Code != nil):
 		x.say("No number follows it.")
 		return
 	case !digits(strings.TrimPrefix(number, "+")):

@@ -87,7 +87,7 @@ func TestExplain(t *testing.T) {
 		{"", "1\xff", Unobtainable, []string{fmt.Sprintf(wrong, 2)}},
 		{"", "++49", Unobtainable, []string{fmt.Sprintf(wrong, 2)}},
 		{"", "0+49", Unobtainable, []string{fmt.Sprintf(wrong, 2)}},
-		{"", strings.Repeat("1", 41), Unobtainable, []string{"This is longer than 40 characters, which no telephone number is."}},
+		{"", strings.Repeat("1", 65), Unobtainable, []string{"This is longer than 64 characters, which no telephone number is."}},
 		{"", strings.Repeat("x", 1<<20), Unobtainable, []string{fmt.Sprintf(wrong, 1)}},
 	} {
 		x := n.Explain(n.ByExt(c.from), c.dialled)
@@ -189,11 +189,11 @@ func TestExplainPrivate(t *testing.T) {
 
 // FuzzExplain holds it against the switch, and its sentences to what a person reads.
 func FuzzExplain(f *testing.F) {
-	for _, s := range []string{"112", "0911", "00044 20", "+49 112", "06", "0900", "0#", "*", "*67 +49 112", "*670#", "\x00", strings.Repeat("0", 50)} {
+	for _, s := range []string{"112", "0911", "00044 20", "+49 112", "06", "0900", "0#", "*", "*67 +49 112", "*670#", "*7142*0112", "*67*711", "\x00", strings.Repeat("0", 70)} {
 		f.Add(s)
 	}
 	p := ruled()
-	p.PrivatePrefix = "*67"
+	p.PrivatePrefix, p.CodePrefix, p.Codes = "*67", "*71", []Code{{"A", "42"}, {"B", "1"}, {"C", "12"}}
 	n, err := Compile(p)
 	if err != nil {
 		f.Fatal(err)

@@ -44,6 +44,19 @@ func randomPlan(r *rand.Rand) Plan {
 			p.PrivatePrefix = ""
 		}
 	}
+	if r.IntN(2) == 0 {
+		p.CodePrefix = []string{"*1", "*2", "2**", "99", "91", "**0"}[r.IntN(6)]
+		if p.Validate() != nil {
+			p.CodePrefix = ""
+		}
+		for i := range r.IntN(6) {
+			p.Codes = append(p.Codes, Code{Name: fmt.Sprint("C", i), Digits: number(1, 3)})
+			if p.Validate() != nil {
+				p.Codes = p.Codes[:i]
+				break
+			}
+		}
+	}
 	for i := range r.IntN(3) {
 		p.Lines = append(p.Lines, Line{Name: fmt.Sprint("L", i), Port: fmt.Sprint("FXO ", i+1)})
 	}
@@ -80,29 +93,40 @@ func checkPlan(t *testing.T, p Plan, digits string) {
 		}
 	}
 	for _, e := range slices.Concat(n.Country.Emergency, p.Emergency) {
-		for _, d := range []string{e, p.PrivatePrefix + e, p.PrivatePrefix + p.PrivatePrefix + e} {
+		fronts := []string{"", p.PrivatePrefix, p.PrivatePrefix + p.PrivatePrefix}
+		if len(p.Codes) > 0 {
+			code := p.CodePrefix + p.Codes[0].Digits + "*"
+			fronts = append(fronts, code, code+p.PrivatePrefix, p.PrivatePrefix+code, code+code)
+		}
+		if p.CodePrefix != "" && !slices.ContainsFunc(p.Codes, func(c Code) bool { return strings.HasPrefix(e, c.Digits) || strings.HasPrefix(c.Digits, e) }) {
+			fronts = append(fronts, p.CodePrefix, p.PrivatePrefix+p.CodePrefix)
+		}
+		for _, f := range fronts {
+			d := f + e
 			if r, at := dial(n, d); r.Kind != ToEmergency || r.Dial != e || at != d {
 				t.Fatalf("%+v: emergency number %s is %s after %s", p, d, show(r), at)
 			}
 		}
 	}
 	plain := n
-	if p.PrivatePrefix != "" {
+	if p.PrivatePrefix != "" || p.CodePrefix != "" {
 		without := p
-		without.PrivatePrefix = ""
+		without.PrivatePrefix, without.CodePrefix, without.Codes = "", "", nil
 		plain = compile(t, without)
 	}
 	for e := range plain.emergency { // tolerated ones and those of habit, too
 		r, at := dial(n, e)
 		if want, wantAt := dial(plain, e); show(r) != show(want) || at != wantAt {
-			t.Fatalf("%+v: %s is %s after %s, and without the private-call prefix %s after %s", p, e, show(r), at, show(want), wantAt)
+			t.Fatalf("%+v: %s is %s after %s, and without prefixes %s after %s", p, e, show(r), at, show(want), wantAt)
 		}
 	}
 	for i := range len(digits) + 1 {
 		if got, want := show(n.Route(digits[:i])), show(slowRoute(n, digits[:i])); got != want {
 			t.Fatalf("%+v: %q is %s, want %s", p, digits[:i], got, want)
 		}
-		if r := n.Route(digits[:i]); (r.Wait > 0) != (r.More || r.Kind == Incomplete) {
+		if r := n.Route(digits[:i]); !strings.HasSuffix(digits[:i], r.Behind) {
+			t.Fatalf("%+v: behind all in %q stands %q", p, digits[:i], r.Behind)
+		} else if (r.Wait > 0) != (r.More || r.Kind == Incomplete) {
 			t.Fatalf("%+v: %q: waits %v, %s", p, digits[:i], r.Wait, show(r))
 		}
 	}
@@ -124,7 +148,7 @@ func checkExplained(t *testing.T, n *Numbering, typed string) {
 		}
 		want := Route{Kind: Unobtainable}
 		if d := Digits(typed); n.badDialled(typed) != "" {
-		} else if behind, _ := n.CutPrivate(d); strings.HasPrefix(behind, "+") || from == net {
+		} else if behind, _ := n.cut(d); strings.HasPrefix(behind, "+") || from == net {
 			want = n.Route(d)
 			want.More = false
 		} else {
@@ -140,16 +164,84 @@ var upTo32 = regexp.MustCompile(`^[0-9]{0,32}$`)
 
 // slowRoute is the model: it looks at everything in turn.
 func slowRoute(n *Numbering, digits string) Route {
-	if private := n.Plan.PrivatePrefix; private != "" {
-		if strings.Index(digits, private) == 0 {
-			r := slowRoute(n, strings.Replace(digits, private, "", 1))
-			r.Private = true
-			return r
+	var seen []*Code // in front; nil for what is nobody's
+	private := false
+	for {
+		if p := n.Plan.PrivatePrefix; p != "" && strings.Index(digits, p) == 0 {
+			private, digits = true, strings.Replace(digits, p, "", 1)
+			continue
 		}
-		if digits != "" && strings.Index(private, digits) == 0 {
-			return Route{Kind: Incomplete}
+		p := n.Plan.CodePrefix
+		if p == "" || strings.Index(digits, p) != 0 {
+			break
+		}
+		digits = strings.Replace(digits, p, "", 1)
+		c, rest, over := slowCode(n, digits)
+		if !over {
+			return Route{Kind: slowOpen(n, digits), Private: private, Dial: slowPlain(n, digits).Dial, More: slowPlain(n, digits).More}.onlyHelp()
+		}
+		seen, digits = append(seen, c), rest
+	}
+	r := Route{Kind: Incomplete}
+	if begins := func(p string) bool { return digits != "" && p != digits && strings.Index(p, digits) == 0 }; !begins(n.Plan.PrivatePrefix) && !begins(n.Plan.CodePrefix) {
+		r = slowPlain(n, digits)
+	}
+	if len(seen) > 0 {
+		if r.Code = seen[len(seen)-1]; r.Code == nil && r.Kind != ToEmergency {
+			r = Route{Kind: Unobtainable}
 		}
 	}
+	r.Private = private
+	return r
+}
+
+// onlyHelp leaves of r what counts before a code is over.
+func (r Route) onlyHelp() Route {
+	if r.Kind != ToEmergency {
+		r.Dial, r.More = "", false
+	}
+	return r
+}
+
+// slowCode gives the code that digits begin with, nil for nobody's, and what follows it.
+func slowCode(n *Numbering, digits string) (c *Code, rest string, over bool) {
+	for i := range n.Plan.Codes {
+		x := &n.Plan.Codes[i]
+		alone := !slices.ContainsFunc(n.Plan.Codes, func(o Code) bool { return o != *x && strings.Index(o.Digits, x.Digits) == 0 })
+		if strings.Index(digits, x.Digits+"*") == 0 {
+			return x, strings.Replace(digits, x.Digits+"*", "", 1), true
+		}
+		if strings.Index(digits, x.Digits) == 0 && alone {
+			return x, strings.Replace(digits, x.Digits, "", 1), true
+		}
+	}
+	if m := endedCode.FindString(digits); m != "" {
+		return nil, digits[len(m):], true
+	}
+	return nil, "", false
+}
+
+var endedCode = regexp.MustCompile(`^[0-9]*[*]`)
+
+// slowOpen gives the meaning of the digits of a code that is not over.
+func slowOpen(n *Numbering, d string) Kind {
+	help := false
+	for e := range slowEmergency(n) {
+		help = help || strings.Index(e, d) == 0
+	}
+	switch {
+	case slices.ContainsFunc(n.Plan.Codes, func(c Code) bool { return strings.Index(c.Digits, d) == 0 }), d == "":
+		return Incomplete
+	case slowPlain(n, d).Kind == ToEmergency:
+		return ToEmergency
+	case help:
+		return Incomplete
+	}
+	return Unobtainable
+}
+
+// slowPlain is the model for what has nothing in front.
+func slowPlain(n *Numbering, digits string) Route {
 	ended := len(digits) > 0 && digits[len(digits)-1] == '#'
 	if ended {
 		digits = digits[:len(digits)-1]
@@ -334,6 +426,12 @@ func TestRouteAgainstModel(t *testing.T) {
 		for i := range digits {
 			digits[i] = "01290129012901290129*#A+"[r.IntN(24)]
 		}
+		if r.IntN(3) == 0 && p.CodePrefix != "" {
+			digits = append([]byte(p.CodePrefix), digits...)
+			if r.IntN(2) == 0 && len(p.Codes) > 0 {
+				digits = append([]byte(p.CodePrefix+p.Codes[0].Digits+[]string{"", "*"}[r.IntN(2)]), digits[r.IntN(len(digits)):]...)
+			}
+		}
 		if r.IntN(3) == 0 && p.PrivatePrefix != "" {
 			digits = append([]byte(p.PrivatePrefix), digits...)
 		}
@@ -349,7 +447,9 @@ func FuzzRoute(f *testing.F) {
 	f.Add(uint64(7), "0112#")
 	f.Add(uint64(9), "+49112")
 	f.Add(uint64(11), "9 00 12")
+	f.Add(uint64(13), "*12*0112")
+	f.Add(uint64(14), "99012*")
 	f.Fuzz(func(t *testing.T, seed uint64, digits string) {
-		checkPlan(t, randomPlan(rand.New(rand.NewPCG(seed, 0))), digits[:min(len(digits), 40)])
+		checkPlan(t, randomPlan(rand.New(rand.NewPCG(seed, 0))), digits[:min(len(digits), MaxExplained)])
 	})
 }

@@ -79,10 +79,12 @@ func TestParseFull(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Plan{Office: "Praxis Dr. Öztürk", Country: "DE", OutsidePrefix: "0", PrivatePrefix: "*67", AreaCode: "30", RingSeconds: 45, Emergency: []string{"19222", "112"},
+		CodePrefix: "*71", Codes: []Code{{"Mandat 12/26", "1226"}, {"Eigenes", "0"}}, Fields: []Field{Mobile, Place, Department, Email},
 		Users: []User{
 			{ID: "u1", Name: "Empfang", Ext: "10", Ports: []string{"FXS 1", "FXS 2"}},
 			{ID: "u2", Name: "Labor", Ext: "101", Ports: []string{"FXS 3"}},
-			{Name: "Labor", Ext: "2", SIP: true, Protected: true, ShowOnly: true, ReverseOnAnswer: true},
+			{Name: "Labor", Ext: "2", SIP: true, Protected: true, ShowOnly: true, ReverseOnAnswer: true,
+				Place: "Keller", Department: "Labor", Email: "labor@praxis.example", Mobile: "+49 170 1234567"},
 			{Name: "Anna Zwetschgenbaum", Ext: "84062199", Ports: []string{}},
 		},
 		Lines: []Line{{Name: "Amt 1", Port: "FXO 1", Rings: []Ext{"10", "2"}, Reversal: true, ShowOnly: true, Break: 120}, {Name: "Amt 2", Port: "FXO 2", Pulse: true}},

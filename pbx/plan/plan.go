@@ -65,7 +65,9 @@ const (
 	Mobile     Field = "mobile"     // calls may be forwarded there
 )
 
-// Code is an accounting code: a client, a matter, a cost centre.
+// Code is an accounting code: a client, a matter, a cost centre. It is dialled before a
+// number, between the plan's CodePrefix and a star. The star may be left out if no other code
+// begins with this one: telephones with a dial have none.
 type Code struct {
 	Name   string `json:"name"`   // as records have it
 	Digits string `json:"digits"` // as it is dialled, 1 to 12 of 0-9
@@ -100,6 +102,7 @@ type Rule struct {
 func (p *Plan) Clone() Plan {
 	c := *p
 	c.Users, c.Lines, c.Emergency = slices.Clone(p.Users), slices.Clone(p.Lines), slices.Clone(p.Emergency)
+	c.Codes, c.Fields = slices.Clone(p.Codes), slices.Clone(p.Fields)
 	for i := range c.Users {
 		c.Users[i].Ports = slices.Clone(c.Users[i].Ports)
 	}

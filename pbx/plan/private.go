@@ -8,53 +8,38 @@ import (
 	"sotto/pbx/country"
 )
 
-// CutPrivate takes the private-call prefix off what was dialled, and tells whether it was
-// there. Whoever dials it twice means it, too.
-func (n *Numbering) CutPrivate(digits string) (rest string, private bool) {
-	for n.Plan.PrivatePrefix != "" && strings.HasPrefix(digits, n.Plan.PrivatePrefix) {
-		digits, private = digits[len(n.Plan.PrivatePrefix):], true
-	}
-	return digits, private
-}
-
-// privatePrefix refuses a private-call prefix that is in the way of something else, above
-// all of an emergency number in any way that it may be dialled. An office without a digit
-// for outside calls has no digits to spare, so there it begins with a star.
-func (c *check) privatePrefix(land *country.Country) {
-	p := c.PrivatePrefix
+// prefix refuses p, a prefix for private calls or accounting codes, if it is in the way of
+// something else, above all of an emergency number in any way that it may be dialled. An
+// office without a digit for outside calls has no digits to spare, so there it begins with a
+// star.
+func (c *check) prefix(p, path string, land *country.Country) {
 	if p == "" {
 		return
 	}
 	plain := strings.ReplaceAll(p, "*", "")
 	if len(p) < 2 || len(p) > MaxPrivate || plain == "" || !digits(plain) {
-		c.add(fmt.Sprintf("must be 2 to %d signs, digits and *, with at least one digit, or left out", MaxPrivate), "private_prefix")
+		c.add(fmt.Sprintf("must be 2 to %d signs, digits and *, with at least one digit, or left out", MaxPrivate), "%s", path)
 		return
 	}
 	clash := func(s string) bool { return strings.HasPrefix(s, p) || strings.HasPrefix(p, s) }
 	if c.OutsidePrefix == "" && p[0] != '*' {
-		c.add("must begin with * in an office without a digit for outside calls", "private_prefix")
+		c.add("must begin with * in an office without a digit for outside calls", "%s", path)
 	} else if c.OutsidePrefix != "" && clash(c.OutsidePrefix) {
-		c.add("begins with the digit for outside calls", "private_prefix")
+		c.add("begins with the digit for outside calls", "%s", path)
 	}
 	urgent := c.emergency
 	if land != nil {
 		urgent = slices.Concat(urgent, land.Tolerated)
 	}
 	if slices.ContainsFunc(urgent, clash) {
-		c.add("is an emergency number, begins with one or is the beginning of one", "private_prefix")
+		c.add("is an emergency number, begins with one or is the beginning of one", "%s", path)
 	}
 	for i := range c.Users[:min(len(c.Users), MaxUsers)] {
 		if x := c.Users[i].Ext; x != "" && clash(string(x)) {
-			c.add(fmt.Sprintf("is the extension of users[%d], begins with it or is its beginning", i), "private_prefix")
+			c.add(fmt.Sprintf("is the extension of users[%d], begins with it or is its beginning", i), "%s", path)
 			return
 		}
 	}
-}
-
-// onlyPrivate tells whether digits are the private-call prefix and nothing else.
-func (n *Numbering) onlyPrivate(digits string) bool {
-	rest, private := n.CutPrivate(digits)
-	return private && rest == ""
 }
 
 // private tells what of the call is not kept.
@@ -77,10 +62,5 @@ func (x *explainer) private() {
 	}
 }
 
-// front gives the private-call prefix if it was dialled.
-func (x *explainer) front() string {
-	if x.Private {
-		return x.n.Plan.PrivatePrefix
-	}
-	return ""
-}
+// front gives what was dialled in front of the number proper.
+func (x *explainer) front() string { return strings.TrimSuffix(x.Dialled, x.Behind) }

@@ -23,9 +23,11 @@ type Numbering struct {
 	byExt     map[Ext]*User
 	byID      map[UserID]*User
 	emergency map[string]urgent // as dialled
-	all       []string          // extensions, emergency numbers as dialled and the private-call prefix, sorted
-	rules     []rule            // as the plan has them
-	lines     []*Line           // as the plan has them
+	all       []string          // extensions, emergency numbers as dialled and the two prefixes, sorted
+	byCode    map[string]*Code
+	codes     []string // digits of accounting codes, sorted
+	rules     []rule   // as the plan has them
+	lines     []*Line  // as the plan has them
 }
 
 // urgent is an emergency number as somebody may dial it.
@@ -41,7 +43,7 @@ func Compile(p Plan) (*Numbering, error) {
 	}
 	land, _ := country.Lookup(p.Country)
 	n := &Numbering{Plan: p.Clone(), Country: land, Ring: DefaultRing,
-		byExt: map[Ext]*User{}, byID: map[UserID]*User{}, emergency: map[string]urgent{}}
+		byExt: map[Ext]*User{}, byID: map[UserID]*User{}, emergency: map[string]urgent{}, byCode: map[string]*Code{}}
 	if p.RingSeconds > 0 {
 		n.Ring = time.Duration(p.RingSeconds) * time.Second
 	}
@@ -55,10 +57,13 @@ func Compile(p Plan) (*Numbering, error) {
 	}
 	n.addEmergency()
 	n.all = slices.AppendSeq(n.all, maps.Keys(n.emergency))
-	if p.PrivatePrefix != "" {
-		n.all = append(n.all, p.PrivatePrefix)
+	for _, x := range []string{p.PrivatePrefix, p.CodePrefix} {
+		if x != "" {
+			n.all = append(n.all, x)
+		}
 	}
 	slices.Sort(n.all)
+	n.addCodes()
 	n.addRules()
 	return n, nil
 }
@@ -177,13 +182,20 @@ type Route struct {
 	// begins so; 0: act on Kind at once. It is not 0 just when Kind is Incomplete or More
 	// is set. A telephone that sends the whole number at once waits for nothing.
 	Wait time.Duration
-	// DialTone: just the digit for outside calls or the private-call prefix has been dialled
-	// and Kind is Incomplete: dial tone may sound again.
+	// DialTone: just the digit for outside calls, the private-call prefix or an accounting
+	// code has been dialled and Kind is Incomplete: dial tone may sound again.
 	DialTone bool
 
 	// Private: the private-call prefix stood in front, and who is called is not to be kept.
 	// An emergency call is kept all the same.
 	Private bool
+	// Code is the accounting code that stood in front, nil for none. Of several the last
+	// counts. It is shared, not to be changed.
+	Code *Code
+	// Behind is what stands behind the private-call prefix and the accounting code: the
+	// number itself, as it was dialled. It is empty while such a code is not over, and behind
+	// one that nobody has.
+	Behind string
 
 	User *User  // ToUser
 	Dial string // ToEmergency, ToOutside: what goes to the exchange, 1 to 32 digits, without the digit for outside calls
@@ -197,7 +209,9 @@ type Route struct {
 }
 
 // Route tells what digits mean, and is asked anew with each that is dialled. The private-call
-// prefix in front only sets Private, and what follows means what it does without. It looks at
+// prefix in front only sets Private, and an accounting code only Code, in either order; what
+// follows means what it does without. A code that nobody has is Unobtainable, with whatever
+// follows but an emergency number. Route looks at
 //
 //  1. emergency numbers: they are complete at once, and no rule is asked. Those with which
 //     an outside number may begin have More set, so that it can be dialled on; at the end
@@ -218,15 +232,25 @@ type Route struct {
 // text of any length, and allocates only for a rule that puts digits before the number and
 // for a number written with a country code.
 func (n *Numbering) Route(digits string) Route {
-	digits, private := n.CutPrivate(digits)
-	r := n.route(digits)
-	if r.Private = private; private && digits == "" {
-		r.DialTone = true
+	rest, f := n.cut(digits)
+	var r Route
+	if f.open {
+		r = n.routeCode(rest)
+	} else {
+		r = n.route(rest)
+		r.DialTone = r.DialTone || rest == "" && rest != digits
 	}
+	switch {
+	case r.Kind == ToEmergency, !f.open && !f.unknown:
+		r.Behind = rest
+	case f.unknown:
+		r = Route{Kind: Unobtainable}
+	}
+	r.Private, r.Code = f.private, f.code
 	return r
 }
 
-// route is Route for what stands behind the private-call prefix.
+// route is Route for what stands behind the private-call prefix and an accounting code.
 func (n *Numbering) route(digits string) Route {
 	digits, ended := strings.CutSuffix(digits, "#")
 	if whole, ok := strings.CutPrefix(digits, "+"); ok {
@@ -257,11 +281,12 @@ func (n *Numbering) route(digits string) Route {
 	return Route{Kind: Unobtainable}
 }
 
-// more tells whether something that can be dialled begins with digits and is longer.
-func (n *Numbering) more(digits string) bool {
-	i, exact := slices.BinarySearch(n.all, digits)
-	if exact {
-		i++ // nothing stands twice, and what is longer comes next
-	}
-	return i < len(n.all) && strings.HasPrefix(n.all[i], digits)
+// MaxDialled gives how many signs of a number count at most, with all that may stand in
+// front of it: who dials more has no number.
+func (n *Numbering) MaxDialled() int {
+	p := &n.Plan
+	return maxDial + len(p.OutsidePrefix) + len(p.PrivatePrefix) + len(p.CodePrefix) + MaxCode + len("*")
 }
+
+// more tells whether something that can be dialled begins with digits and is longer.
+func (n *Numbering) more(digits string) bool { return longer(n.all, digits) }

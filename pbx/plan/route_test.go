@@ -27,6 +27,9 @@ func show(r Route) string {
 	if r.Private {
 		s = "private " + s
 	}
+	if r.Code != nil {
+		s = r.Code.Name + ": " + s
+	}
 	if r.User != nil {
 		s += " " + string(r.User.Ext)
 	}
@@ -243,6 +246,11 @@ func TestLifelineHoldsNoName(t *testing.T) {
 	p.Office, p.Users[0].Name, p.Users[1].Name, p.Lines[0].Name = "Praxis Secret", "Anna Secret", "Boris Secret", "Amt Secret"
 	p.Lines[0].Rings, p.Lines[0].Reversal, p.Lines[1].Pulse, p.Lines[1].Break = []Ext{"202"}, true, true, 300
 	p.PrivatePrefix, p.AreaCode, p.Users[0].Protected, p.Users[1].ShowOnly, p.Lines[0].ShowOnly = "*67", "30", true, true, true
+	p.CodePrefix, p.Codes, p.Fields = "*71", []Code{{"Secret client", "42"}, {"Secret matter", "4"}}, Fields()
+	for _, f := range Fields() {
+		p.Users[0].SetField(f, "Secret")
+	}
+	p.Users[0].Email, p.Users[0].Mobile = "Secret@example.org", "+49 170 1234567"
 	p.Rules = []Rule{
 		{Name: "Secret rule", Prefix: "00", Lines: []string{"Amt 2", "Amt Secret"}},
 		{Name: "Secret town", Prefix: "3", Digits: 5, Strip: 1, Prepend: "030"}, {Name: "Secret forbidden", Prefix: "09", Forbid: true},
@@ -255,7 +263,7 @@ func TestLifelineHoldsNoName(t *testing.T) {
 		t.Errorf("rules %+v", l.Rules)
 	}
 	b, err := json.Marshal(l)
-	if err != nil || strings.Contains(string(b), "Secret") || strings.Contains(string(b), "protected") || strings.Contains(string(b), "show_only") {
+	if err != nil || strings.Contains(string(b), "Secret") || strings.Contains(string(b), "protected") || strings.Contains(string(b), "show_only") || strings.Contains(string(b), "1234567") || strings.Contains(string(b), "fields") {
 		t.Errorf("%s, %v", b, err)
 	}
 	if err := l.Validate(); err != nil {
@@ -265,7 +273,7 @@ func TestLifelineHoldsNoName(t *testing.T) {
 		t.Errorf("the lifeline of a lifeline is %+v", again)
 	}
 	want, got := compile(t, p), compile(t, l)
-	for _, digits := range []string{"201", "202", "112", "0112", "19222", "203", "00044", "03123", "031234", "009", "05", "*", "*6", "*67", "*67201", "*67112", "*6700044"} {
+	for _, digits := range []string{"201", "202", "112", "0112", "19222", "203", "00044", "03123", "031234", "009", "05", "*", "*6", "*67", "*67201", "*67112", "*6700044", "*7", "*71", "*714", "*7142", "*7142*201", "*714*201", "*715", "*71112"} {
 		a, b := want.Route(digits), got.Route(digits)
 		ports := func(r Route) (s []string) {
 			for _, x := range r.Lines {
@@ -275,7 +283,7 @@ func TestLifelineHoldsNoName(t *testing.T) {
 		}
 		if a.Kind != b.Kind || a.Dial != b.Dial || a.Wait != b.Wait || !slices.Equal(ports(a), ports(b)) {
 			t.Errorf("%s is %s, by the lifeline %s", digits, show(a), show(b))
-		} else if a.Private != b.Private {
+		} else if a.Private != b.Private || (a.Code == nil) != (b.Code == nil) {
 			t.Errorf("%s is private %v, by the lifeline %v", digits, a.Private, b.Private)
 		}
 	}

@@ -17,8 +17,10 @@ const (
 	MaxExt       = 8  // digits of an extension or an emergency number
 	MaxEmergency = 32 // numbers beside the country's
 	MaxRules     = 200
-	MaxPrivate   = 8 // signs of the private-call prefix
-	MaxArea      = 5 // digits of the area code
+	MaxPrivate   = 8 // signs of the private-call prefix, and of that of accounting codes
+	MaxCodes     = 1000
+	MaxCode      = 12 // digits of an accounting code
+	MaxArea      = 5  // digits of the area code
 )
 
 // Validate gives nil or Problems: everything that is wrong, without lines.
@@ -58,10 +60,12 @@ func (p *Plan) problems() Problems {
 		c.abroad = land.Dialling.International
 	}
 	c.ownEmergency()
+	c.fields()
 	c.users()
 	c.lines()
 	c.rules()
-	c.privatePrefix(land)
+	c.prefix(c.PrivatePrefix, "private_prefix", land)
+	c.codes(land)
 	if len(c.AreaCode) > MaxArea || !digits(c.AreaCode) {
 		c.add(fmt.Sprintf("must be at most %d digits and nothing else, or left out", MaxArea), "area_code")
 	} else if ok && land.Dialling.National != "" && strings.HasPrefix(c.AreaCode, land.Dialling.National) {
@@ -125,6 +129,7 @@ func (c *check) users() {
 		for j, label := range u.Ports {
 			c.port(label, fmt.Sprintf("%s.ports[%d]", at, j))
 		}
+		c.userFields(u, at)
 	}
 }
 

@@ -162,9 +162,9 @@ func TestOldDatabasePutBack(t *testing.T) {
 		{20, 2 * time.Minute, false, shown},
 		{64, 0, false, shown},
 		{200, 0, false, shown},
-		{0, 0, true, unseen}, // it is the same
-		{0, 2 * time.Hour, false, unseen},
-		{20, 0, false, unseen}, // the window
+		{0, 0, true, unseen},             // it is the same
+		{0, 2 * time.Hour, false, shown}, // the box writes now and then by itself
+		{20, 0, false, unseen},           // the window
 	} {
 		t.Run(fmt.Sprintf("%d calls, %v, closed %v", c.calls, c.wait, c.close), func(t *testing.T) {
 			top := scratch(t)
@@ -186,6 +186,8 @@ func (c setBack) run(t *testing.T, top string) {
 	}
 	must1(t, errors.Join(b.open(), b.plan(1)))
 	call()
+	time.Sleep(time.Minute) // what is done soon after a start
+	synctest.Wait()
 	copyTo(t, old, now)
 	for range c.calls {
 		call()
@@ -205,7 +207,7 @@ func (c setBack) run(t *testing.T, top string) {
 	for start := range 2 {
 		s, err := storage.Open(filepath.Join(then, "data"), rootAt(then), quiet())
 		must1(t, err)
-		if n := s.Health().SetBack; (n > 0) != c.want || n > uint64(c.calls) || c.want && c.calls < 64 && n < uint64(c.calls) {
+		if n := s.Health().SetBack; (n > 0) != c.want || n > uint64(c.calls)+4 || c.want && c.calls < 64 && n < uint64(c.calls) {
 			t.Errorf("start %d: set back by %d", start, n)
 		}
 		must1(t, s.Close())

@@ -1,6 +1,7 @@
 package formattest
 
 import (
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -89,6 +90,89 @@ func compareRecords(t *testing.T, o *office, f *folder, gone fate) {
 	}
 }
 
+// compareJournals holds each entry, the index and the counts to the calls that were given.
+func compareJournals(t *testing.T, o *office, f *folder, gone fate) {
+	t.Helper()
+	type expected struct {
+		call int
+		who  pbx.Party
+		far  pbx.Party
+		in   int
+	}
+	var want []expected
+	for i, c := range o.calls {
+		if c.From.User != "" {
+			want = append(want, expected{i, c.From, c.To, 0})
+		}
+		if c.To.User != "" && c.To.User != c.From.User {
+			want = append(want, expected{i, c.To, c.From, 1})
+		}
+	}
+	left, index := 0, map[string]bool{}
+	for _, w := range want {
+		if w.who.User != gone.user {
+			left++
+		}
+	}
+	if len(f.entries) != left {
+		t.Errorf("%d entries of journals, want %d", len(f.entries), left)
+	}
+	for _, e := range f.entries {
+		if e.n > uint64(len(want)) {
+			t.Fatalf("entry %d of %d", e.n, len(want))
+		}
+		w := want[e.n-1]
+		c := o.calls[w.call]
+		if k := f.ring.all[e.owner]; k == nil || k.kind != 'U' || k.name != string(w.who.User) || e.day != c.day {
+			t.Errorf("entry %d is another's, or of another day", e.n)
+		}
+		if e.facts.Began != c.Began.UnixMilli() || e.facts.In != w.in || e.facts.Line != w.far.Line || e.facts.Outcome != int(c.Outcome) || e.facts.Talked != c.Talked.Milliseconds() {
+			t.Errorf("entry %d: %+v", e.n, e.facts)
+		}
+		erased := w.far.User == gone.user && w.far.User != "" && w.call < gone.byUser || w.far.Number.Reveal() == gone.number && w.call < gone.byNumber
+		switch digits := w.far.Number.Reveal(); {
+		case w.far.User == "" && digits == "":
+			if e.far != nil {
+				t.Errorf("entry %d: another end where none was given", e.n)
+			}
+		case e.far == nil:
+			t.Errorf("entry %d: no other end", e.n)
+		case erased:
+			if e.far.err != errErased {
+				t.Errorf("entry %d: not erased: %v", e.n, e.far.err)
+			}
+		case e.far.err != nil || e.far.Ext != string(w.far.Ext) || e.far.Number != digits[:len(digits)-len(lastOf(digits))] || e.far.hasDigits != (digits != ""):
+			t.Errorf("entry %d: another end: %v", e.n, e.far.err)
+		default:
+			if aged := c.day < gone.agedDigits; digits != "" && (aged && e.far.lastErr != errAged || !aged && e.far.last != lastOf(digits)) {
+				t.Errorf("entry %d: last digits: %v", e.n, e.far.lastErr)
+			}
+			key := append(append(e.far.who[:], e.owner[:]...), binary.BigEndian.AppendUint64(nil, e.n)...)
+			index[string(key)] = true
+		}
+	}
+	if !reflect.DeepEqual(index, f.byFar) {
+		t.Errorf("byFar has %d keys, the entries %d", len(f.byFar), len(index))
+	}
+	n := int64(0)
+	for _, list := range f.counts {
+		for _, c := range list {
+			n += c[3]
+		}
+	}
+	if n != int64(len(o.calls)) {
+		t.Errorf("%d calls were counted of %d", n, len(o.calls))
+	}
+}
+
+// lastOf gives the last digits of a number as the office cuts them.
+func lastOf(digits string) string {
+	if len(digits) <= 6 {
+		return digits
+	}
+	return digits[len(digits)-4:]
+}
+
 // compareDays holds the days to those that had a record.
 func compareDays(t *testing.T, o *office, f *folder) {
 	t.Helper()
@@ -125,7 +209,7 @@ func compareErasures(t *testing.T, f *folder, proofs []storage.Proof) {
 	for _, p := range proofs {
 		for i, s := range p.Subjects {
 			v, ok := f.erased[id(s)]
-			if !ok || v.Done != 1 || v.Left != 0 || v.At != p.At.Unix() || i == 0 && (v.Rows != p.Records || v.Plans != p.Plans || v.Items != p.Items || v.Kind != string(rune(p.Kind)) ||
+			if !ok || v.Done != 1 || v.Left != 0 || v.At != p.At.Unix() || i == 0 && (v.Rows != p.Records || v.Entries > p.Entries || v.Plans != p.Plans || v.Items != p.Items || v.Kind != string(rune(p.Kind)) ||
 				v.Old != fmt.Sprintf("%x", p.OldEpoch) || v.New != fmt.Sprintf("%x", p.NewEpoch) || v.Gen != p.Rewrite) {
 				t.Errorf("erasure %+v, the proof %+v", v, p)
 			}

@@ -29,6 +29,7 @@ func TestErasedIsNowhere(t *testing.T) {
 		const dialled, international, abroad = "08999998042", "+498999998042", "00498999998042"
 		must(o.store.Claim(ctx, "Chefin", "ein gutes Passwort"))
 		o.setPlan(firstPlan)
+		o.keepAll()
 		a, err := o.store.AddAccount(ctx, owner, "annelore.oellinger", "noch ein Passwort", storage.Staff, o.user("47110").User)
 		must(err)
 		other, voice := noise(8000, 5), noise(16000, 6)

@@ -30,12 +30,29 @@ type folder struct {
 	cut      map[id]bool
 	index    map[id][]uint64      // bySubject
 	lines    map[[8]byte][]uint64 // byLine
+
+	newestLine uint64 // of audit
+	newestLink []byte
+	entries    []entryRow
+	byFar      map[string]bool
+	counts     map[uint32][][5]int64
+	quiet      map[id]bool // who wants no journal
+	checkpoint checkpoint
+	trail      []trailLine
+	ledger     []ledgerRow
+	grants     []grantRow
+	settings   []byte // JSON of package policy; nil: never saved
+	state      *stateRow
+	canaries   map[uint32][6]bool    // by day: by class, whether it opens
+	proofs     map[int64][]proofLine // by date
 }
 
 type day struct {
 	Date  int64  `json:"d"`
 	First uint64 `json:"f"`
+	Entry uint64 `json:"j"`
 	Most  int64  `json:"l"`
+	Later int64  `json:"b"`
 }
 
 type revision struct {
@@ -46,17 +63,18 @@ type revision struct {
 }
 
 type tombstone struct {
-	At    int64  `json:"at"`
-	Kind  string `json:"kind"`
-	Rows  int    `json:"rows"`
-	Plans int    `json:"plans"`
-	Items int    `json:"items"`
-	Left  int    `json:"left"`
-	Of    string `json:"of"`
-	Done  int    `json:"done"`
-	Old   string `json:"old"`
-	New   string `json:"new"`
-	Gen   uint64 `json:"gen"`
+	At      int64  `json:"at"`
+	Kind    string `json:"kind"`
+	Rows    int    `json:"rows"`
+	Entries int    `json:"entries"`
+	Plans   int    `json:"plans"`
+	Items   int    `json:"items"`
+	Left    int    `json:"left"`
+	Of      string `json:"of"`
+	Done    int    `json:"done"`
+	Old     string `json:"old"`
+	New     string `json:"new"`
+	Gen     uint64 `json:"gen"`
 }
 
 type secret struct {
@@ -108,7 +126,9 @@ func readFolder(dir, rootFile, passphrase string) (*folder, error) {
 		return nil, err
 	}
 	f := &folder{erased: map[id]tombstone{}, secrets: map[id]secret{}, bindings: map[id][]binding{}, accounts: map[id]account{},
-		audio: map[id][]byte{}, cut: map[id]bool{}, index: map[id][]uint64{}, lines: map[[8]byte][]uint64{}}
+		audio: map[id][]byte{}, cut: map[id]bool{}, index: map[id][]uint64{}, lines: map[[8]byte][]uint64{},
+		byFar: map[string]bool{}, counts: map[uint32][][5]int64{}, quiet: map[id]bool{},
+		canaries: map[uint32][6]bool{}, proofs: map[int64][]proofLine{}}
 	if f.ring, err = readRing(dir, slots); err != nil {
 		return nil, err
 	}
@@ -122,7 +142,8 @@ func readFolder(dir, rootFile, passphrase string) (*folder, error) {
 	if f.buckets, err = f.bolt.buckets(); err != nil {
 		return nil, err
 	}
-	for _, read := range []func() error{f.readFormat, f.readDays, f.readRecords, f.readPlans, f.readPersons, f.readIndexes, func() error { return f.readMessages(dir) }} {
+	for _, read := range []func() error{f.readFormat, f.readDays, f.readRecords, f.readPlans, f.readPersons, f.readIndexes, f.readJournals, f.readCounts,
+		f.readAudit, f.readLedger, f.readGrants, f.readTerms, func() error { return f.readMessages(dir) }} {
 		if err := read(); err != nil {
 			return nil, err
 		}
@@ -154,12 +175,14 @@ func (f *folder) readFormat() error {
 		switch {
 		case err != nil:
 			return fmt.Errorf("format %s: %w", e.key, err)
-		case string(e.key) == "count" && len(b) == 24:
+		case string(e.key) == "count" && len(b) == 64:
+			f.newestLine, f.newestLink = binary.BigEndian.Uint64(b[24:]), b[32:]
 			f.count, f.oldest = binary.BigEndian.Uint64(b), binary.BigEndian.Uint64(b[8:])
 			n, frames := binary.BigEndian.Uint32(b[16:]), binary.BigEndian.Uint32(b[20:])
 			if now := uint32(f.ring.n); now < n || now == n && f.ring.frames < int(frames) {
 				return fmt.Errorf("%w: the keyring is older than the database", errFormat)
 			}
+		case string(e.key) == "audit": // a checkpoint
 		case string(e.key) == "check" && (string(b) == "sotto.db" || string(b) == "sotto.db claimed"):
 			f.claimed = len(b) > 8
 		default:
@@ -270,6 +293,16 @@ func (f *folder) readPersons() error {
 		return err
 	}
 	if err := read("bindings", func(who id, b []byte) error { var v []binding; err := strict(b, &v); f.bindings[who] = v; return err }); err != nil {
+		return err
+	}
+	if err := read("people", func(who id, b []byte) error {
+		var v struct {
+			NoJournal int `json:"j"`
+		}
+		err := strict(b, &v)
+		f.quiet[who] = v.NoJournal == 1
+		return err
+	}); err != nil {
 		return err
 	}
 	return read("accounts", func(who id, b []byte) error { var v account; err := strict(b, &v); f.accounts[who] = v; return err })

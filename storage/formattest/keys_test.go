@@ -25,6 +25,8 @@ const (
 	own    = 0
 	calls  = 1
 	digits = 2
+
+	counts, journal, audit = 3, 4, 5
 )
 
 var (

@@ -15,6 +15,7 @@ import (
 	"sotto/pbx/plan"
 	"sotto/storage"
 	"sotto/storage/keyring"
+	"sotto/storage/policy"
 )
 
 // office is a data folder with the store that writes it, and what it was given. It runs in
@@ -114,6 +115,21 @@ func (o *office) setPlan(change func(p *plan.Plan)) {
 	o.must(err)
 	o.plan, _ = o.store.CurrentPlan()
 	o.plans = append(o.plans, o.plan.Clone())
+}
+
+// keepAll has the office keep everything for as long as can be, and cut four digits.
+func (o *office) keepAll() {
+	o.t.Helper()
+	set, rev, err := o.store.As(owner).Settings(context.Background())
+	o.must(err)
+	set.Cut = 4
+	for kind := range set.Keep {
+		if kind != policy.Traces { // never for long
+			set.Keep[kind] = 9999
+		}
+	}
+	_, _, err = o.store.SetSettings(context.Background(), owner, rev, set)
+	o.must(err)
 }
 
 // user is a party of the plan.

@@ -26,7 +26,7 @@ import (
 // TestReaderIsIndependent holds the reader to the standard library and two ciphers that it
 // lacks.
 func TestReaderIsIndependent(t *testing.T) {
-	for _, name := range []string{"bolt_test.go", "keys_test.go", "sealed_test.go", "record_test.go", "folder_test.go"} {
+	for _, name := range []string{"bolt_test.go", "keys_test.go", "sealed_test.go", "record_test.go", "folder_test.go", "journal_test.go", "trail_test.go"} {
 		f, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ImportsOnly)
 		if err != nil {
 			t.Fatal(err)
@@ -48,6 +48,7 @@ func TestRead(t *testing.T) {
 		ctx := t.Context()
 		must(o.store.Claim(ctx, "Chefin", "ein gutes Passwort"))
 		o.setPlan(firstPlan)
+		o.keepAll()
 		o.setPlan(func(p *plan.Plan) { p.Users[1].Name = "Björn Strauß-Öz" })
 		_, err := o.store.AddAccount(ctx, owner, "zoë", "noch ein Passwort", storage.Staff, o.user("103").User)
 		must(err)
@@ -125,6 +126,7 @@ func TestRead(t *testing.T) {
 			t.Error("the tail is empty")
 		}
 		compareRecords(t, o, f, gone)
+		compareJournals(t, o, f, gone)
 		compareDays(t, o, f)
 		comparePlans(t, o, f, gone.user)
 		compareErasures(t, f, gone.proofs)

@@ -30,6 +30,7 @@ type facts struct {
 	To        int    `json:"g"`
 	NoLine    int    `json:"x"`
 	Private   int    `json:"p"`
+	Code      string `json:"a"`
 	FromSound []any  `json:"fq"`
 	ToSound   []any  `json:"tq"`
 }
@@ -41,6 +42,7 @@ type party struct {
 	known     *entry
 	Ext       string `json:"e"`
 	Number    string `json:"n"`
+	Place     string `json:"p"`
 	last      string // digits: of class 2
 	lastErr   error
 	hasDigits bool

@@ -56,7 +56,10 @@ type row struct {
 }
 
 // parseRow takes a row apart. With an error it gives what is there of the parts.
-func parseRow(b []byte) (r row, err error) {
+func parseRow(b []byte) (row, error) { return parseRowOf(id{}, b) }
+
+// parseRowOf is parseRow for a row whose first part is somebody's.
+func parseRowOf(who id, b []byte) (r row, err error) {
 	if len(b) < 18 || b[0] != 2 || len(b) > 1<<20 {
 		return r, fmt.Errorf("%w: no row", errFormat)
 	}
@@ -87,8 +90,8 @@ func parseRow(b []byte) (r row, err error) {
 		}
 		r.parts = append(r.parts, p)
 	}
-	if len(r.parts) == 0 || r.parts[0].who != (id{}) {
-		return r, fmt.Errorf("%w: the first part is not the box's", errFormat)
+	if len(r.parts) == 0 || r.parts[0].who != who {
+		return r, fmt.Errorf("%w: the first part is another's", errFormat)
 	}
 	return r, nil
 }

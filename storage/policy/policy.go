@@ -1,8 +1,14 @@
 // Package policy holds what an office sets about personal data, as a value: how long each
 // kind of thing is kept, how a number fades, which calls are recorded, what each role may
 // see and do, and who may ask to see a masked number. It has the presets of each country and
-// of each role as data, and tells of two settings which collects more. It is pure: package
-// storage keeps the value and obeys it, pages and sub-commands show it.
+// of each role as data, and tells of two settings which collects more. Package storage keeps the
+// value and obeys it, pages and sub-commands show it. It is pure: it reads no clock and no store,
+// and sees no number and no name.
+//
+// Terms are whole days. A call record fades in steps, each with its own term: first the last
+// digits of the outside number go (Digits), then the record (Records); what stays is how many
+// calls there were on its day (Counts), until that goes, too. A user's journal has the same first
+// step and then a term of its own (Journal).
 package policy
 
 // Kind is a kind of what is kept, each with a term of its own.
@@ -37,7 +43,7 @@ type Settings struct {
 
 	// Numbers is how the roles see outside numbers, where that differs from the preset. It can
 	// only be narrower.
-	Numbers map[Role]Sight `json:"numbers,omitempty"`
+	Numbers Sights `json:"numbers,omitempty"`
 }
 
 // Record says which calls make a call record. A call to an emergency number always does.
@@ -59,8 +65,8 @@ type Role uint8
 
 const (
 	Owner          Role = iota + 1 // everything
-	Admin                          // users in full, outside numbers masked
-	PrivacyOfficer                 // as Admin; changes nothing
+	Admin                          // users in full, outside numbers masked; not who looked
+	PrivacyOfficer                 // as Admin, and who looked; changes nothing but erases numbers
 	Installer                      // no party of any call, no name
 	Staff                          // own calls, in full
 )
