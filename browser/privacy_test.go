@@ -15,9 +15,9 @@ func TestErase(t *testing.T) {
 	t.Parallel()
 	p := startBrowser(t, startBox(t)).tab(t)
 	p.claim()
-	p.open("/privacy")
+	p.open("/privacy/desk")
 	p.says("Nobody was erased yet.")
-	p.fits("privacy")
+	p.fits("desk")
 
 	p.handsets()
 	p.hook("p2")
@@ -74,16 +74,16 @@ func TestErase(t *testing.T) {
 	p.send("form[action='/privacy/erase/now'] .now")
 	p.says("The person is erased.")
 	p.unsaid("Workshop")
-	for _, path := range []string{"/calls", "/", "/privacy", "/rules/try", "/sim/"} {
+	for _, path := range []string{"/calls", "/", "/people", "/privacy/desk", "/rules/try", "/sim/"} {
 		p.open(path)
 		p.wait("a page", "document.querySelector('h1')")
 		if path != "/sim/" { // which the simulator calls its telephones is its own
 			p.unsaid("Workshop")
 		}
 	}
-	p.open("/privacy")
+	p.open("/privacy/desk")
 	p.wait("two erasures", `document.querySelectorAll("section[aria-labelledby=h-erased] tbody tr").length === 2`)
-	p.fits("privacy-erased")
+	p.fits("desk-erased")
 	p.send("section[aria-labelledby=h-erased] tbody tr:last-child button")
 	p.says("Proof of an erasure")
 	p.says("number outside")
@@ -101,11 +101,11 @@ func TestErase(t *testing.T) {
 // number, and sends it.
 func (p *tab) erase(user, number string) {
 	p.t.Helper()
-	p.open("/privacy")
+	p.open("/privacy/desk")
 	p.wait("the form", "document.querySelector('#n')")
 	p.run("choose", chromedp.Evaluate(fmt.Sprintf(`(u => u.selectedIndex = [...u.options].findIndex(o => o.text.startsWith(%q)))(document.querySelector("#u"))`, user), nil))
 	p.fill("#n", number)
-	p.send("form[action='/privacy/erase'] .go")
+	p.send("form[action='/privacy/erase'] .key:not([formaction])")
 }
 
 // send presses a key of a form and waits for the page that answers.

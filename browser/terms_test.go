@@ -22,7 +22,7 @@ func TestTerms(t *testing.T) {
 
 	p.open("/privacy")
 	p.says("How long things are kept")
-	p.says("became the owner by the set-up link")
+	p.says("looked at this trail")
 	p.unsaid("9876543", "0309")
 	p.fits("terms")
 	p.expect(422)
@@ -67,6 +67,7 @@ func TestTerms(t *testing.T) {
 
 	p.open("/privacy/audit")
 	p.says("changed what is kept or who sees it")
+	p.says("became the owner by the set-up link")
 	p.unsaid("9876543", "Workshop")
 	p.fits("audit")
 	p.send("form[action='/privacy/audit/check'] .key")

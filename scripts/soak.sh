@@ -19,5 +19,5 @@ go test ./pbx/media/progress -run 'EndsNoCall|EndNoCall|WithinTolerance' -soak -
 echo "== drift"
 go test ./pbx/media/jitter -run Drift -soak -v -timeout 1h | grep -v '^=== '
 echo "== power cuts, thousands"
-go test ./storage/cuttest -run 'Cut|Disk|Failed|Folder|Seen|Flip|Torn' -v -timeout 2h -args -lives 400 -rounds 300 | grep -v '^=== '
+go test ./storage/cuttest -run 'Cut|Disk|Failed|Folder|Seen|Flip|Torn' -v -timeout 2h -args -lives 400 -rounds 300 -flips 50000 | grep -v '^=== '
 [ -z "$bad" ] || { echo "failed:$bad; the input is in testdata/fuzz of the package" >&2; exit 1; }

@@ -26,7 +26,8 @@ import (
 //     the user takes the archive, or somebody whose role sees numbers whole: an archive shows
 //     nobody more than the pages would.
 //   - To an outside number, users are "this office" and the exchange line. Other outside numbers
-//     are not given, nor are accounting codes, which name clients and matters of the office.
+//     are not given.
+//   - Accounting codes, which name clients and matters of the office, are given to nobody.
 //   - Who looked is told by role. Those who work for the office are no recipients of its data,
 //     and their names are not to be given but where nothing else would do (Court of Justice of
 //     the European Union, C-579/21, 22 June 2023).

@@ -134,9 +134,9 @@ var ofCarla = []string{"Carla", "Quittenkompott", "55555", "carla@", "4011223344
 
 func TestAccessUser(t *testing.T) {
 	s := accessBox(t)
-	with := []string{"Kirschkern", "Anna Zwetschgenbaum", "Anna Rhabarberfürst", "73911", "anna@example.org", "Raum Eins", "anna-log-in", "Boris Ökonomou-Großkreutz", "84062",
+	with := []string{"Anna Zwetschgenbaum", "Anna Rhabarberfürst", "73911", "anna@example.org", "Raum Eins", "anna-log-in", "Boris Ökonomou-Großkreutz", "84062",
 		"FXO 1", "audio/0001.wav", "Praxis Zwetschgenbaum"}
-	without := append([]string{"boris@example.org", "+4917000001", "boris-log-in", "2039477", "FXO 2"}, ofCarla...)
+	without := append([]string{"Kirschkern", "boris@example.org", "+4917000001", "boris-log-in", "2039477", "FXO 2"}, ofCarla...)
 
 	files, out := archiveOf(t, s, Viewer{Role: Admin}, Person{User: anna})
 	holds(t, files, append(with, "030901820"[:5]), append(without, callerShown.Reveal(), "901820", "05199887766"))

@@ -106,17 +106,15 @@ func (a *access) call(row row, subject keyring.Subject, others []keyring.Subject
 	}
 	call.Own = mine.end
 	call.Other = a.mask(&other, c.Private != 0)
-	if a.kind == keyring.Outside {
-		call.Code = "" // names a client or a matter of the office
-	}
 	return call, false, nil
 }
 
-// callOf gives what a record says of the call, without its ends.
+// callOf gives what a record says of the call, without its ends and without its accounting code,
+// which names a client or a matter of the office.
 func callOf(c *callJSON) archive.Call {
 	return archive.Call{
 		Began: c.began(), Direction: c.direction().String(), RangMS: c.Rang, TalkedMS: c.Talked,
-		Outcome: c.Outcome.String(), Held: c.Held != 0, Emergency: c.Emergency != 0, Code: c.Code,
+		Outcome: c.Outcome.String(), Held: c.Held != 0, Emergency: c.Emergency != 0,
 	}
 }
 

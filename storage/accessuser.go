@@ -16,16 +16,20 @@ import (
 	"sotto/storage/policy"
 )
 
+const noCodes = "Accounting codes, which are names of the office's clients and matters, are not given."
+
 // rulesFor says in an archive how others are masked in it.
 var rulesFor = map[keyring.Kind][]string{
 	keyring.User: {
 		"Other users of this office stand here with name and extension, as on every telephone of the office.",
 		"Outside numbers are without their last digits in call records. In the person's own journal they are as the person sees them there, if the person or somebody who sees whole numbers has taken this archive, and else without their last digits.",
+		noCodes,
 		"Whoever looked at the data is told by role and not by name.",
 	},
 	keyring.Outside: {
 		"Users of this office are not named. The exchange line and the time tell which call it was.",
-		"Other outside numbers are not given, nor are accounting codes, which are names of the office's clients and matters.",
+		"Other outside numbers are not given.",
+		noCodes,
 		"Whoever looked at the data is told by role and not by name.",
 	},
 	keyring.Admin: {"Whom a line of the audit trail is about is not told."},

@@ -115,6 +115,9 @@ func (r *Reader) Audit(ctx context.Context, q AuditQuery) (AuditPage, error) {
 		if err := s.viewAudit(func(b *bbolt.Bucket) error {
 			c := b.Cursor()
 			k, v := c.Seek(keyOf(before))
+			for k != nil && uint64(idOf(k)) < before {
+				k, v = c.Next() // a damaged page has led too far back
+			}
 			if k == nil {
 				k, v = c.Last()
 			}

@@ -169,7 +169,7 @@ func (s *Store) load() error {
 		s.loadPeople(tx.Bucket(bucketPeople))
 		s.loadAccounts(tx.Bucket(bucketAccounts), check == checkClaimed)
 		s.loadGrants(tx.Bucket(bucketGrants))
-		s.loadSettings(tx.Bucket(bucketSettings))
+		s.loadSettings(tx.Bucket(bucketSettings), tx.Bucket(bucketBox))
 		s.loadState(tx.Bucket(bucketSettings))
 		return nil
 	}); err != nil {

@@ -153,7 +153,7 @@ func (s *Store) putDays(tx *bbolt.Tx, t []day) error {
 	if from > 0 && t[from-1] != old[from-1] {
 		from--
 	}
-	for i := range min(s.keeper.redated, from) {
+	for i := s.keeper.redated[0]; i < min(s.keeper.redated[1], from); i++ {
 		if err := s.putDay(b, i, &t[i]); err != nil {
 			return err
 		}
@@ -184,7 +184,7 @@ func (s *Store) tookDays(t []day) {
 	if n := len(t); n > len(old) || n > 0 && t[n-1] != old[n-1] {
 		s.days.Store(&t)
 	}
-	s.keeper.redated = 0
+	s.keeper.redated = [2]int{}
 }
 
 func dayKey(n int) []byte { return binary.BigEndian.AppendUint32(nil, uint32(n)) }

@@ -2,7 +2,6 @@ package storage
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sort"
 	"time"
@@ -77,9 +76,7 @@ func firstDay(days []day, before int32) keyring.Day {
 func (s *Store) agedBefore() RecordID {
 	days := s.table()
 	n := sort.Search(len(days), func(n int) bool {
-		key, err := s.ring.DayKey(keyring.Subject{}, keyring.Calls, keyring.Day(n))
-		clear(key[:])
-		return !errors.Is(err, keyring.ErrAged)
+		return s.ring.Opens(keyring.Subject{}, keyring.Calls, keyring.Day(n))
 	})
 	if n == 0 || n == len(days) {
 		return 0

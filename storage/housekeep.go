@@ -36,6 +36,7 @@ type keeper struct {
 	aged       RecordID                     // records before it have aged, and are to be removed
 	lonely     bool                         // rows were removed: of somebody nothing may be left
 	looked     time.Time                    // for such persons, last
+	toLook     []keyring.Subject            // who is still to be looked for, this time
 	mark       time.Time                    // when the keyring is to be marked; zero: it is
 	due        time.Time                    // of the next rotation; zero: nothing waits for one
 }
@@ -111,10 +112,13 @@ func (s *Store) finish() (again time.Duration, err error) {
 		return sweepPause, nil
 	}
 	var look time.Duration
-	if k.lonely {
+	if k.lonely || len(k.toLook) > 0 {
 		if look = time.Until(k.looked.Add(lonelyEvery)); look <= 0 {
 			if look, err = 0, s.lonely(); err != nil {
 				return 0, err
+			}
+			if len(k.toLook) > 0 {
+				look = sweepPause
 			}
 		}
 	}

@@ -39,7 +39,7 @@ type entryJSON struct {
 	Line      string      `json:"l,omitempty"` // the other end's
 	Outside   bit         `json:"x,omitempty"` // it was to go out and got no line
 	Private   bit         `json:"p,omitempty"` // a party was not to be kept
-	Code      string      `json:"a,omitempty"` // accounting code, by its name
+	Code      string      `json:"a,omitempty"` // accounting code that the owner dialled, by its name
 }
 
 // call gives the entry as the box's part of a record that says the same; the other end is
@@ -100,7 +100,10 @@ func (s *Store) sealEntries(id RecordID, day keyring.Day, r *pbx.Record, from, t
 		e := entryJSON{
 			Began: r.Began.UnixMilli(), Rang: r.Rang.Milliseconds(), Talked: r.Talked.Milliseconds(), Outcome: r.Outcome, Cause: r.Cause,
 			Held: bitOf(r.Held), Emergency: bitOf(r.Emergency), In: bitOf(o.in), Line: line, Outside: bitOf(noLine(r)),
-			Private: bitOf(r.Private), Code: r.Code,
+			Private: bitOf(r.Private),
+		}
+		if !o.in { // who is called need not learn for which client
+			e.Code = r.Code
 		}
 		data, err := json.Marshal(&e)
 		if err != nil {
@@ -130,7 +133,8 @@ func putEntries(tx *bbolt.Tx, rows []entryRow) error {
 	if journal == nil || index == nil {
 		return ErrDamaged
 	}
-	journal.FillPercent, index.FillPercent = 0.75, 0.75 // most keys come at the end of a prefix
+	journal.FillPercent = 0.95 // all keys come at the end of a user's, and few share a page with another's
+	index.FillPercent = 0.6    // keys come anywhere
 	var last RecordID
 	for i := range rows {
 		r := &rows[i]

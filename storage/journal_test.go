@@ -70,7 +70,7 @@ func someCalls() []pbx.Record {
 		call(b, pbx.Party{Number: otherCaller}, pbx.Failed),                  // got no line
 		call(pbx.Party{Number: otherCaller, Line: "FXO 1"}, a, pbx.Answered), // of another
 	}
-	list[1].Code = "Mandant 7"
+	list[1].Code, list[2].Code = "Mandant 7", "Mandant 8"
 	list[3].Missed = []plan.UserID{anna, boris, anna, "stranger", ""}
 	list[4].Private = true
 	list[5].Emergency = true
@@ -114,8 +114,16 @@ func TestJournal(t *testing.T) {
 		v.From.Name != "Anna Zwetschgenbaum" || v.From.Ext != "73911" || v.ID != 2 {
 		t.Errorf("%+v %+v", v, v.From)
 	}
-	if v := must(s.As(staff(boris)).Records(t.Context(), Query{}))[4]; v.From.Place != "desk" || v.From.Ext != "73911" {
-		t.Errorf("a colleague without extension or place")
+	if v := views[2]; v.Code != "Mandant 8" || v.To.User != boris {
+		t.Errorf("%+v %+v", v, v.To)
+	}
+	for _, v := range must(s.As(staff(boris)).Records(t.Context(), Query{})) {
+		if v.Code != "" {
+			t.Errorf("who is called reads the code %q", v.Code)
+		}
+	}
+	if v := must(s.As(staff(boris)).Records(t.Context(), Query{}))[4]; v.From.Place != "" || v.From.Ext != "73911" {
+		t.Errorf("a colleague without extension or with a place")
 	}
 	for _, v := range []Viewer{{}, {Role: Installer}, {Role: 99}} {
 		if _, err := s.As(v).Page(t.Context(), Query{}); !errors.Is(err, ErrNotAllowed) {

@@ -101,6 +101,7 @@ func (f *finder) entry(row row, far *keyring.Subject) (v RecordView, fits bool, 
 	if other.State == Aged {
 		if kind, id, ok := s.ring.Name(parts.list[1].subject); ok && kind == keyring.User {
 			*other = f.at.userView(plan.UserID(id))
+			other.Place = "" // as in [sight.mask]
 		}
 	}
 	return v, true, nil

@@ -33,6 +33,25 @@ func (s *Store) LogIn(ctx context.Context, name, password string) (Account, erro
 	return a.public(), nil
 }
 
+// CheckPassword tells whether a password is that of an account, for what needs it once more:
+// [ErrWrongLogIn] if not, or if there is no such account. A wrong one is noted, a right one
+// is not: what follows it is. Other errors are those of [Store.LogIn].
+func (s *Store) CheckPassword(ctx context.Context, id AccountID, password string) error {
+	a := s.accounts.Load().byID(id)
+	if a == nil {
+		return ErrWrongLogIn
+	}
+	ok, err := s.matches(ctx, &a.Hash, password)
+	if err != nil || ok {
+		return err
+	}
+	s.logInsFailed.Add(1)
+	if err := s.note(ctx, look{viewer: a.public().Viewer(), what: "wrong password for a change", merge: flood}); err != nil {
+		return fmt.Errorf("note the attempt: %w", err)
+	}
+	return ErrWrongLogIn
+}
+
 // ChangePassword puts next in place of the password of an account, and returns once that
 // is durable. [ErrWrongLogIn] if current is not the one that it has or there is no such
 // account; errors of next are those of [Store.AddAccount]. The page then ends the other
@@ -45,18 +64,11 @@ func (s *Store) ChangePassword(ctx context.Context, id AccountID, current, next 
 	if err := checkPassword(a.Name, next); err != nil {
 		return err
 	}
-	ok, err := s.matches(ctx, &a.Hash, current)
-	if err != nil {
+	if err := s.CheckPassword(ctx, id, current); err != nil {
 		return err
 	}
-	if !ok {
-		s.logInsFailed.Add(1)
-		if err := s.note(ctx, look{viewer: a.public().Viewer(), what: "wrong password for a change", merge: flood}); err != nil {
-			return fmt.Errorf("note the attempt: %w", err)
-		}
-		return ErrWrongLogIn
-	}
 	changed := *a
+	var err error
 	changed.Once = 0
 	if changed.Hash, err = s.hash(ctx, next); err != nil {
 		return err

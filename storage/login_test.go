@@ -160,8 +160,17 @@ func TestAccountAudit(t *testing.T) {
 	s.LogIn(t.Context(), ownerName, "wrong password")
 	s.AddAccount(t.Context(), a.Viewer(), "x", ownerPassword, Admin, "")
 	s.ChangePassword(t.Context(), a.ID, ownerPassword, "another password")
+	if err := s.CheckPassword(t.Context(), a.ID, "another password"); err != nil { // makes no line
+		t.Error(err)
+	}
+	if err := s.CheckPassword(t.Context(), a.ID, ownerPassword); err != ErrWrongLogIn {
+		t.Error(err)
+	}
+	if err := s.CheckPassword(t.Context(), "nobody", ownerPassword); err != ErrWrongLogIn {
+		t.Error(err)
+	}
 	wantTrail(t, s, 1, "stranger: claim [ > owner]", "account owner: log in", "stranger: failed log-in",
-		"account owner: add account [ > admin]", "account owner: change password 1")
+		"account owner: add account [ > admin]", "account owner: change password 1", "account owner: wrong password for a change")
 	answer := ErrDown
 	s.wmu.Lock()
 	s.broken = true

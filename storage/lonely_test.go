@@ -101,3 +101,68 @@ func TestHelpIsNobody(t *testing.T) {
 		t.Errorf("%v", v)
 	}
 }
+
+// TestFaded: once the last digits of a number have gone from all rows, the keyring does not know
+// it either; its calls stay, without them, and a later call is from somebody new.
+func TestFaded(t *testing.T) {
+	b := newBox(t)
+	s := b.open()
+	at := time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
+	s.at(at)
+	s.keepForever()
+	setPlan(t, s, testPlan())
+	call := func(n number.Number) {
+		t.Helper()
+		s.Append(callFrom(n, anna))
+		if err := s.flush(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	call(callerShown)
+	call(otherCaller)
+	form := func(n number.Number) string { return s.normal(n.Reveal()) }
+	faded, _ := s.ring.Lookup(keyring.Outside, form(callerShown))
+	s.at(at.AddDate(0, 0, 1))
+	s.dayBegan = time.Time{}
+	call(otherCaller) // keeps its number
+	if _, err := s.Forget(t.Context(), keyring.Digits, at.AddDate(0, 0, 1)); err != nil {
+		t.Fatal(err)
+	}
+	for s.keeper.lonely || len(s.keeper.toLook) > 0 {
+		s.keeper.looked = time.Time{}
+		if err := s.lonely(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(s.ring.Rotate())
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = b.open()
+	if _, known := s.ring.Lookup(keyring.Outside, form(callerShown)); known {
+		t.Error("the keyring knows the number still")
+	}
+	if kind, text, ok := s.ring.Name(faded); !ok || kind != keyring.Outside || text != fadedMark+faded.String() {
+		t.Errorf("known as %c %q, %v", kind, text, ok)
+	}
+	if _, known := s.ring.Lookup(keyring.Outside, form(otherCaller)); !known {
+		t.Error("the number of a newer call has gone as well")
+	}
+	find := func(n number.Number) int {
+		t.Helper()
+		return must(s.As(owner).Find(t.Context(), Person{Number: n})).Records
+	}
+	if got := find(callerShown); got != 0 {
+		t.Errorf("%d records are found by the number", got)
+	}
+	views := must(s.As(owner).Records(t.Context(), Query{}))
+	if len(views) != 3 || views[2].From.State != Cut {
+		t.Errorf("records: %v", views)
+	}
+	s.at(at.AddDate(0, 0, 2))
+	s.keepForever()
+	call(callerShown)
+	if got := find(callerShown); got != 1 {
+		t.Errorf("%d records of who calls again, want 1", got)
+	}
+}

@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"sync/atomic"
@@ -24,6 +25,26 @@ type peopleJSON struct {
 // silent are the users who have no journal. The map is never changed.
 type silent struct {
 	atomic.Pointer[map[plan.UserID]bool]
+
+	// Under Store.wmu: how often users have turned their own on or off on a date of the clock.
+	turned map[plan.UserID]int
+	date   int32
+}
+
+// maxTurned is how often a day users turn their own journals on or off. Each time is a line of
+// the audit trail, and nobody is to push others out of it.
+const maxTurned = 20
+
+// ErrTooOften says that a user has turned the own journal on and off too often.
+var ErrTooOften = errors.New("the journal was turned on and off too often today: try again tomorrow")
+
+// turns counts that a user turns the own journal on or off; false if that was too often.
+func (x *silent) turns(user plan.UserID, date int32) bool {
+	if x.turned == nil || x.date != date {
+		x.turned, x.date = map[plan.UserID]int{}, date
+	}
+	x.turned[user]++
+	return x.turned[user] <= maxTurned
 }
 
 func (x *silent) has(user plan.UserID) bool {
@@ -83,7 +104,7 @@ func (s *Store) JournalOn(user plan.UserID) bool {
 
 // SetJournal has the box keep a journal for a user from now on, or keep none; what is in it
 // already stays ([Store.EraseJournal] takes it out). Users do that for themselves, and who may
-// change the plan does it for all; others get [ErrNotAllowed]. Of a user who is not in the
+// change the plan does it for all; others get [ErrNotAllowed], and users after 20 times a day [ErrTooOften]. Of a user who is not in the
 // plan it is [ErrUnknownPerson]. It returns once that is durable, and does not need Run.
 func (s *Store) SetJournal(ctx context.Context, v Viewer, user plan.UserID, on bool) error {
 	own := v.Role == Staff && v.User != "" && v.User == user
@@ -100,6 +121,9 @@ func (s *Store) SetJournal(ctx context.Context, v Viewer, user plan.UserID, on b
 	}
 	if s.JournalOn(user) == on {
 		return nil
+	}
+	if own && !s.silent.turns(user, dateOf(s.clock())) {
+		return ErrTooOften
 	}
 	if err := s.writeQueued(true); err != nil { // calls that have ended are of before
 		return fmt.Errorf("turn a journal on or off: %w", err)
@@ -185,19 +209,28 @@ func (s *Store) eraseJournal(v Viewer, user plan.UserID) error {
 	if len(rows) == 0 {
 		return nil
 	}
+	s.pend(look{viewer: v, what: "erase journal", about: []keyring.Subject{own}})
+	if err := s.commit(func(*bbolt.Tx) error { return nil }); err != nil { // before the keys go: a power cut leaves no journal erased that no line tells of
+		return err
+	}
 	s.ring.ForgetOf(own, keyring.Journal, s.today()+1)
 	if s.ring.Waiting() {
 		if _, err := s.ring.Rotate(); err != nil {
 			return err
 		}
 	}
-	s.pend(look{viewer: v, what: "erase journal", about: []keyring.Subject{own}})
+	last := s.lastEntry
 	for n := maxDrop; n == maxDrop; {
 		if err := s.commit(func(tx *bbolt.Tx) (err error) {
-			n, err = dropEntriesOf(tx, own, maxDrop)
+			n, err = dropEntries(tx, own[:], maxDrop, func(id RecordID) bool { return id <= last })
 			return err
 		}); err != nil {
 			return err
+		}
+		s.wmu.Unlock() // calls and looks come between
+		s.wmu.Lock()
+		if s.closed || s.broken {
+			return ErrDown
 		}
 	}
 	s.keeper.lonely = true

@@ -5,7 +5,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"go.etcd.io/bbolt"
 
@@ -163,18 +165,49 @@ func TestEraseJournal(t *testing.T) {
 	s.Close()
 }
 
-// TestEraseJournalPieces: a long one goes whole, too.
+// TestSetJournalOften: a user who turns the own journal on and off for ever fills no trail, and
+// whoever may change the plan still can.
+func TestSetJournalOften(t *testing.T) {
+	s := newBox(t).open()
+	setPlan(t, s, testPlan())
+	for i := range 3 * maxTurned {
+		if err := s.SetJournal(t.Context(), staff(anna), anna, i%2 == 1); i < maxTurned && err != nil || i >= maxTurned && !errors.Is(err, ErrTooOften) && i%2 == 0 {
+			t.Fatalf("time %d: %v", i, err)
+		}
+	}
+	if err := s.SetJournal(t.Context(), staff(boris), boris, false); err != nil {
+		t.Error(err)
+	}
+	if err := s.SetJournal(t.Context(), owner, anna, false); err != nil || s.JournalOn(anna) {
+		t.Error(err)
+	}
+	s.at(time.Now().AddDate(0, 0, 1))
+	if err := s.SetJournal(t.Context(), staff(anna), anna, true); err != nil || !s.JournalOn(anna) {
+		t.Error(err)
+	}
+}
+
+// TestEraseJournalPieces: a long one goes whole, too, and a call that ends meanwhile stays.
 func TestEraseJournalPieces(t *testing.T) {
 	s := newBox(t).open()
 	setPlan(t, s, testPlan())
-	for range 1100 {
+	for range 2600 {
 		s.Append(callFrom(callerShown, anna))
 	}
 	s.flush()
+	var other sync.WaitGroup
+	other.Go(func() {
+		for must(s.countJournal(t.Context(), 0)).All == 2600 {
+			time.Sleep(time.Millisecond)
+		}
+		s.Append(callFrom(otherCaller, anna))
+		s.flush()
+	})
 	if err := s.EraseJournal(t.Context(), staff(anna), anna); err != nil {
 		t.Fatal(err)
 	}
-	if c := must(s.countJournal(t.Context(), 0)); c.All != 0 {
+	other.Wait()
+	if c := must(s.countJournal(t.Context(), 0)); c.All != 1 {
 		t.Errorf("%d are left", c.All)
 	}
 	checkJournals(t, s)

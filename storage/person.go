@@ -98,7 +98,7 @@ func (s *Store) subjectsOfPerson(p *Person, k keyring.Kind) (list []keyring.Subj
 			return strings.HasSuffix(text, end) && e164.Normal(at.Country, at.AreaCode, text) == form
 		}
 		for _, subject := range s.ring.Subjects(k) {
-			if _, text, ok := s.ring.Name(subject); ok && text[0] != '+' && (is(text) || is(behindPrefix(at, text))) {
+			if _, text, ok := s.ring.Name(subject); ok && text[0] != '+' && text[:1] != fadedMark && (is(text) || is(behindPrefix(at, text))) {
 				add(k, text)
 			}
 		}

@@ -63,7 +63,7 @@ func (r *Reader) Erasures(ctx context.Context) ([]Proof, error) {
 	}
 	all := proofs(list)
 	slices.SortFunc(all, func(a, b Proof) int {
-		return cmp.Or(a.At.Compare(b.At), bytes.Compare(a.Subjects[0][:], b.Subjects[0][:]))
+		return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Rewrite, b.Rewrite), bytes.Compare(a.Subjects[0][:], b.Subjects[0][:]))
 	})
 	return all, nil
 }

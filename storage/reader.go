@@ -49,9 +49,9 @@ type Reader struct {
 func (s *Store) As(v Viewer) *Reader { return &Reader{s, v} }
 
 // Plan gives the plan as the viewer may see it, and its revision: whole with the right
-// policy.SeePlan, to staff with the viewer as the only user, and to others without the names of
-// users and accounting codes and without what else is about somebody: extensions, ports and
-// lines are left. Who is nobody gets [ErrNotAllowed].
+// policy.SeePlan, to staff with the viewer as the only user and without accounting codes, and to
+// others without the names of users and accounting codes and without what else is about somebody:
+// extensions, ports and lines are left. Who is nobody gets [ErrNotAllowed].
 func (r *Reader) Plan(ctx context.Context) (plan.Plan, Rev, error) {
 	p, rev := r.s.CurrentPlan()
 	switch {
@@ -60,6 +60,7 @@ func (r *Reader) Plan(ctx context.Context) (plan.Plan, Rev, error) {
 	case r.s.may(r.v, policy.SeePlan):
 	case r.v.Role == Staff:
 		p.Users = slices.DeleteFunc(p.Users, func(u plan.User) bool { return u.ID != r.v.User })
+		p.Codes = nil // names of clients
 	default:
 		for i, u := range p.Users {
 			p.Users[i] = plan.User{ID: u.ID, Ext: u.Ext, Ports: u.Ports, SIP: u.SIP, ReverseOnAnswer: u.ReverseOnAnswer}

@@ -129,7 +129,7 @@ func (s *Store) beginSweep() (bool, error) {
 	r := &sweepRun{date: date, settings: s.policy(), deleted: map[policy.Kind]int{}}
 	t := s.table()
 	for _, kind := range allKept {
-		r.first[kind.class] = firstDay(t, date-int32(r.settings.Keep[kind.kind]))
+		r.first[kind.class] = max(firstDay(t, date-int32(r.settings.Keep[kind.kind])), min(k.begun[kind.class], s.today()))
 	}
 	var err error
 	if r.late, err = s.deletedOn(date); err != nil {
@@ -146,7 +146,7 @@ func (s *Store) beginSweep() (bool, error) {
 // sweepSteps gives the steps of a run in their order.
 func (s *Store) sweepSteps() (steps []func(*sweepRun) (bool, error)) {
 	for _, kind := range allKept {
-		steps = append(steps, func(r *sweepRun) (bool, error) { return false, s.forgetKind(r, &kind) })
+		steps = append(steps, func(r *sweepRun) (bool, error) { return s.forgetKind(r, &kind), nil })
 	}
 	steps = append(steps, s.forgotAll)
 	for _, kind := range allKept {
@@ -164,19 +164,25 @@ func (s *Store) sweepSteps() (steps []func(*sweepRun) (bool, error)) {
 	})
 }
 
-// forgetKind has all chains of a kind forget. A power cut before the next rotation undoes it,
-// and the run after the next start does it again.
-func (s *Store) forgetKind(r *sweepRun, kind *kept) error {
+// maxForgot bounds the chains that one piece takes forward.
+const maxForgot = 1000
+
+// forgetKind has some chains of a kind forget, and tells whether there are more. A power cut
+// before the next rotation undoes it, and the run after the next start does it again.
+func (s *Store) forgetKind(r *sweepRun, kind *kept) (more bool) {
 	k, first := &s.keeper, r.first[kind.class]
+	if n := s.ring.ForgetSome(kind.class, first, maxForgot); n > 0 {
+		r.waits[kind.class], k.lonely = true, true
+		if n == maxForgot {
+			return true
+		}
+	}
 	if t := s.table(); kind.kind == policy.Digits && len(t) > 0 {
 		from := max(t[min(int(k.forgot[kind.class]), len(t)-1)].first, s.oldestID())
 		r.deleted[kind.kind] += int(max(t[first].first, from) - from)
 	}
-	if s.ring.Forget(kind.class, first) > 0 {
-		r.waits[kind.class], k.lonely = true, true
-	}
 	s.noteForgot(kind.class, first)
-	return nil
+	return false
 }
 
 // forgotAll notes what was forgotten, before a rotation makes it final.

@@ -220,6 +220,36 @@ func TestTermsCut(t *testing.T) {
 	}
 }
 
+// TestTermsCutLonger: the power is cut before the rotation, and the term is made longer before it is
+// gone through again. That brings nothing back.
+func TestTermsCutLonger(t *testing.T) {
+	p := newPassing(t)
+	p.day(true)
+	first := p.s.today()
+	p.s.keep(policy.Journal, 3)
+	for range 5 {
+		p.day(true)
+	}
+	if opens(p.s, keyring.Journal, first) || !opens(p.s, keyring.Journal, first+2) {
+		t.Fatal("not forgotten, or too much")
+	}
+	p.s.ring.Close() // and nothing else: the end
+	p.s.db.Close()
+	p.s.lock.Close()
+	p.open()
+	p.s.keepForever()
+	p.settle()
+	p.rotate()
+	if l := p.proof(policy.Journal); opens(p.s, keyring.Journal, first) || !opens(p.s, keyring.Journal, first+2) || l.State != ProofPass {
+		t.Errorf("it is back, or too much is gone: %+v", l)
+	}
+	for _, kind := range allKept {
+		if kind.kind != policy.Journal && !opens(p.s, kind.class, first) {
+			t.Errorf("%s is gone", kind.kind)
+		}
+	}
+}
+
 // TestCanary: a class that does not forget, one that has forgotten too much, and a canary that
 // is missing or exchanged are told.
 func TestCanary(t *testing.T) {
@@ -422,13 +452,14 @@ func TestSettings(t *testing.T) {
 	}
 }
 
-// TestSettingsDamaged: settings that do not open give way to the preset, which is told, until new
-// ones are saved.
+// TestSettingsDamaged: settings that do not open give way to their copy, and without that to the
+// preset, which is told, until new ones are saved.
 func TestSettingsDamaged(t *testing.T) {
-	for name, damage := range map[string]func(*bbolt.Bucket) error{
-		"changed": func(b *bbolt.Bucket) error { return b.Put(keyPrivacy, []byte("x")) },
-		"missing": func(b *bbolt.Bucket) error { return b.Delete(keyPrivacy) },
-		"state":   func(b *bbolt.Bucket) error { return b.Put(keyState, []byte("x")) },
+	for name, damage := range map[string]func(b, spare *bbolt.Bucket) error{
+		"changed": func(b, _ *bbolt.Bucket) error { return b.Put(keyPrivacy, []byte("x")) },
+		"missing": func(b, _ *bbolt.Bucket) error { return b.Delete(keyPrivacy) },
+		"both":    func(b, spare *bbolt.Bucket) error { return errors.Join(b.Delete(keyPrivacy), spare.Delete(keyPrivacy)) },
+		"state":   func(b, _ *bbolt.Bucket) error { return b.Put(keyState, []byte("x")) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := newPassing(t)
@@ -439,14 +470,14 @@ func TestSettingsDamaged(t *testing.T) {
 				t.Fatal(err)
 			}
 			p.settle()
-			if err := p.s.db.Update(func(tx *bbolt.Tx) error { return damage(tx.Bucket(bucketSettings)) }); err != nil {
+			if err := p.s.db.Update(func(tx *bbolt.Tx) error { return damage(tx.Bucket(bucketSettings), tx.Bucket(bucketBox)) }); err != nil {
 				t.Fatal(err)
 			}
 			at := p.s.keeper.belief.At
 			p.s.Close()
 			p.open()
 			h := p.s.Health()
-			if h.Unreadable != 1 || h.TermsLost != (name != "state") || p.s.keeper.belief.At > at {
+			if h.Unreadable != 1 || h.TermsLost != (name == "both") || p.s.keeper.belief.At > at {
 				t.Errorf("%+v, %+v", h, p.s.keeper.belief)
 			}
 			if name == "state" {
@@ -458,7 +489,11 @@ func TestSettingsDamaged(t *testing.T) {
 				return
 			}
 			got, rev, err := p.s.As(owner).Settings(t.Context())
-			if err != nil || rev != 1 || got.Keep[policy.Counts] != policy.Preset("DE").Keep[policy.Counts] {
+			want := 500
+			if name == "both" {
+				want = policy.Preset("DE").Keep[policy.Counts]
+			}
+			if err != nil || rev != 1 || got.Keep[policy.Counts] != want {
 				t.Errorf("%v, %d, %v", got, rev, err)
 			}
 			if _, _, err := p.s.SetSettings(t.Context(), owner, rev, next); err != nil || p.s.Health().TermsLost {

@@ -17,6 +17,8 @@ import (
 //	unset: before unsetBefore               goes on by running time
 //	set for the first time                  follows at once, and takes the days until then with it
 //
+// The days of a leap that comes to be believed are of later dates then: see believe.
+//
 // So a clock that is wrong by any amount for less than leapAfter of running costs nothing, and one
 // that is wrong by at most a day makes terms longer or shorter by at most a day. One that is
 // further ahead for longer is believed, and what its date makes old is forgotten. One that was put back
@@ -28,6 +30,7 @@ import (
 type belief struct {
 	At    int64 `json:"at"`              // the believed time
 	Ahead int64 `json:"ahead,omitempty"` // how far it is ahead of a clock that was put back
+	Was   int64 `json:"was,omitempty"`   // Ahead before it was put back again; 0: it was not
 	Leap  int64 `json:"leap,omitempty"`  // time that the clock came to by a leap that is not believed yet; 0: none
 	Ran   int64 `json:"ran,omitempty"`   // running since the leap
 }
@@ -36,6 +39,7 @@ const (
 	aDay      = int64(24 * time.Hour / time.Millisecond)
 	leapAfter = int64(6 * time.Hour / time.Millisecond)
 	leapDrift = int64(time.Hour / time.Millisecond) // by which a clock may be corrected and count as steady
+	leapOff   = 31 * aDay                           // for which a box may be off and its clock count as steady
 
 	// unsetBefore is earlier than this program: 2025-01-01.
 	unsetBefore = 20089 * aDay
@@ -62,7 +66,9 @@ func (b *belief) look(clock time.Time, ran time.Duration) (moved int64) {
 		return 0
 	}
 	if c >= b.At-aDay {
-		b.Ahead = 0
+		b.Ahead, b.Was = 0, 0
+	} else if d := c + b.Was - b.At; b.Was > 0 && d >= -aDay && d <= r+aDay {
+		b.Ahead, b.Was = b.Was, 0 // put right
 	}
 	reads := c + b.Ahead
 	switch d := reads - b.At; {
@@ -71,6 +77,9 @@ func (b *belief) look(clock time.Time, ran time.Duration) (moved int64) {
 		return 0
 	case d < -aDay:
 		b.At += r
+		if b.Was == 0 {
+			b.Was = b.Ahead
+		}
 		b.Ahead = b.At - c
 	case d > 0:
 		b.At = reads
@@ -81,7 +90,11 @@ func (b *belief) look(clock time.Time, ran time.Duration) (moved int64) {
 
 // leapt counts how long the clock has been steady since it leapt.
 func (b *belief) leapt(reads, ran int64) {
-	if d := reads - b.Leap; b.Leap == 0 || d < -leapDrift || d > ran+aDay {
+	most := ran + aDay
+	if ran == 0 {
+		most = leapOff // at a start: it was off
+	}
+	if d := reads - b.Leap; b.Leap == 0 || d < -leapDrift || d > most {
 		b.Ran = 0
 	} else {
 		b.Ran += ran
@@ -90,6 +103,12 @@ func (b *belief) leapt(reads, ran int64) {
 	if b.Ran >= leapAfter {
 		*b = belief{At: reads, Ahead: b.Ahead}
 	}
+}
+
+// doubts tells whether what is believed is not the clock's time and may turn out to be long
+// before the real one: after a leap, or without a clock. It is right after look.
+func (b *belief) doubts(clock time.Time) bool {
+	return b.Leap != 0 || b.At >= unsetBefore && clock.Unix() < unsetBefore/1000
 }
 
 // date gives the believed date as days since 1970.

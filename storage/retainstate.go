@@ -20,9 +20,12 @@ type retainer struct {
 	belief   belief
 	saw      time.Time // when the clock was looked at last
 	saved    time.Time // when the belief was last written
-	redated  int       // how many of the first days have other dates than on the medium
+	since    int       // the first day that this run can have begun
+	unsure   int       // 1 and the first day begun since the clock was not what is believed; 0: it is
+	redated  [2]int    // from which day to before which the dates are others than on the medium
 	forgot   forgotten
-	planSeen Rev // revision of the plan in which it was looked for users who have left
+	begun    forgotten // of runs before this: what a power cut may have brought back goes again
+	planSeen Rev       // revision of the plan in which it was looked for users who have left
 
 	run   *sweepRun // the sweep under way, or the last; nil: none in this run
 	asked bool      // the terms have changed: sweep again
@@ -41,6 +44,7 @@ type forgotten [keyring.Audit + 1]keyring.Day
 // stateJSON is the row of the retainer's state.
 type stateJSON struct {
 	Clock   belief                 `json:"clock"`
+	Unsure  int                    `json:"unsure,omitempty"`
 	Forgot  forgotten              `json:"forgot"`
 	Removed map[string]keyring.Day `json:"removed,omitempty"` // by subject, in hexadecimal
 }
@@ -55,26 +59,81 @@ const (
 // believe looks at the clock. It is under wmu.
 func (s *Store) believe() {
 	k := &s.keeper
-	now, ran := time.Now(), time.Duration(0)
-	if !k.saw.IsZero() {
+	now, ran, first := time.Now(), time.Duration(0), k.saw.IsZero()
+	if first {
+		k.since = len(s.table())
+	} else {
 		ran = now.Sub(k.saw)
 	}
 	k.saw = now
-	before := k.belief.date()
+	before := k.belief
 	moved := k.belief.look(s.clock(), ran)
-	if moved <= 0 || before >= int32(unsetBefore/aDay) {
-		return
+	leapt := k.belief.At - before.At - ran.Milliseconds()
+	if moved > 0 || before == (belief{}) {
+		leapt = 0 // that is told; or it is the first look of all
 	}
-	// The clock was never set until now: the days until then were later.
-	t := slices.Clone(s.table())
-	for i := range t {
-		if t[i].term >= int32(unsetBefore/aDay) {
-			break
+	if moved > 0 && before.date() < int32(unsetBefore/aDay) {
+		s.redate(0, func(_ int, d *day) int32 {
+			if d.term >= int32(unsetBefore/aDay) {
+				return d.term
+			}
+			return laterBy(d.term, moved)
+		})
+	}
+	switch doubtful := k.belief.doubts(s.clock()); {
+	case doubtful && k.unsure == 0:
+		k.unsure = k.since + 1
+	case !doubtful && !first && (k.unsure > 0 && k.belief.Ahead == 0 || leapt > leapDrift):
+		// Within a run the box knows how much time has passed, whatever the clock showed: the days of
+		// this run get no older by that it is believed now. How much had passed before it was started is
+		// in the clock's dates of the days since it is not sure, or nowhere: then they are of today.
+		from := k.since
+		if k.unsure > 0 {
+			from = min(from, k.unsure-1)
 		}
-		t[i].term = min(int32((int64(t[i].term)*aDay+moved+aDay-1)/aDay), k.belief.date())
-		k.redated = max(k.redated, i+1)
+		s.redate(from, func(i int, d *day) int32 {
+			later := laterBy(d.term, leapt)
+			if i < k.since {
+				later = laterBy(d.date, k.belief.Ahead)
+			}
+			switch {
+			case i < k.since && later < d.term:
+				return k.belief.date()
+			case i >= k.since && d.date == later-1:
+				return d.date
+			}
+			return later
+		})
+		k.unsure = 0
 	}
-	if k.redated > 0 {
+}
+
+// laterBy gives a date later by some ms, rounded up.
+func laterBy(date int32, ms int64) int32 { return int32((int64(date)*aDay + ms + aDay - 1) / aDay) }
+
+// redate makes the believed dates of days from one on later, where they are to be, but not later
+// than those of the days after.
+func (s *Store) redate(from int, to func(int, *day) int32) {
+	k := &s.keeper
+	old := s.table()
+	t, most := slices.Clone(old), k.belief.date()
+	for i := len(t) - 1; i >= from; i-- {
+		most = max(min(most, to(i, &t[i])), t[i].term)
+		t[i].term = most
+	}
+	for i := from; i < len(t); i++ {
+		if i > 0 {
+			t[i].term = max(t[i].term, t[i-1].term)
+		}
+		if t[i] == old[i] {
+			continue
+		}
+		if k.redated[1] == 0 {
+			k.redated[0] = i
+		}
+		k.redated = [2]int{min(k.redated[0], i), max(k.redated[1], i+1)}
+	}
+	if k.redated[1] > 0 {
 		s.days.Store(&t)
 	}
 }
@@ -101,7 +160,7 @@ func (s *Store) putState(more func(*bbolt.Tx, []day) error) error {
 }
 
 func (s *Store) putStateRow(tx *bbolt.Tx, removed map[keyring.Subject]keyring.Day) error {
-	j := stateJSON{s.keeper.belief, s.keeper.forgot, map[string]keyring.Day{}}
+	j := s.keeper.state()
 	for subject, day := range removed {
 		j.Removed[subject.String()] = day
 	}
@@ -120,11 +179,12 @@ func (s *Store) putStateRow(tx *bbolt.Tx, removed map[keyring.Subject]keyring.Da
 func (s *Store) loadState(b *bbolt.Bucket) {
 	k := &s.keeper
 	var j stateJSON
+	lost := false
 	removed := map[keyring.Subject]keyring.Day{}
 	if value := b.Get(keyState); value != nil {
 		plain, err := s.openBox(bucketSettings, keyState, value)
 		if err != nil || json.Unmarshal(plain, &j) != nil || j.Clock.At < 0 || j.Clock.At > lastDate*aDay {
-			j = stateJSON{}
+			j, lost = stateJSON{}, true
 			for c := range j.Forgot {
 				j.Forgot[c] = s.today()
 			}
@@ -137,11 +197,24 @@ func (s *Store) loadState(b *bbolt.Bucket) {
 			removed[keyring.Subject(b)] = min(day, s.today())
 		}
 	}
-	if t := s.table(); len(t) > 0 {
-		j.Clock.At = max(j.Clock.At, int64(t[len(t)-1].term)*aDay, 1) // 0 is a clock that nobody has looked at
+	k.restore(&j, s.table())
+	if !lost {
+		k.begun = j.Forgot
 	}
-	k.belief, k.forgot = j.Clock, j.Forgot
 	k.removed.Store(&removed)
+}
+
+// state gives what is kept of the retainer, but for the users who have left.
+func (k *retainer) state() stateJSON {
+	return stateJSON{k.belief, k.unsure, k.forgot, map[string]keyring.Day{}}
+}
+
+// restore takes it up again at a start.
+func (k *retainer) restore(j *stateJSON, t []day) {
+	k.belief, k.unsure, k.forgot = j.Clock, min(max(j.Unsure, 0), len(t)+1), j.Forgot
+	if len(t) > 0 {
+		k.belief.At = max(k.belief.At, int64(t[len(t)-1].term)*aDay, 1) // 0 is a clock that nobody has looked at
+	}
 }
 
 // noteForgot notes how far a class was to forget; the state is written soon after.

@@ -82,7 +82,8 @@ func (s *Store) SetSettings(ctx context.Context, v Viewer, rev Rev, next policy.
 		if b == nil {
 			return ErrDamaged
 		}
-		return errors.Join(b.Put(keyPrivacy, s.sealBox(bucketSettings, keyPrivacy, plain)), b.SetSequence(uint64(rev+1)))
+		return errors.Join(b.Put(keyPrivacy, s.sealBox(bucketSettings, keyPrivacy, plain)), b.SetSequence(uint64(rev+1)),
+			tx.Bucket(bucketBox).Put(keyPrivacy, s.sealBox(bucketBox, keyPrivacy, plain)))
 	}); err != nil {
 		return 0, nil, fmt.Errorf("save privacy settings: %w", err)
 	}
@@ -103,10 +104,11 @@ func diffTexts(diff policy.Diff) (before, after string) {
 }
 
 // loadSettings reads what was saved. The sequence number of the bucket is the revision, so that
-// a missing row shows. Settings that are damaged or missing give way to the preset of
-// the plan's country until somebody saves new ones, and the health of the store tells: their terms
-// may be longer than those that were lost.
-func (s *Store) loadSettings(b *bbolt.Bucket) {
+// a missing row shows. Of one that is damaged or missing there is a copy, far from it, because a
+// wrong term deletes for good. Without either the preset of the plan's country counts until
+// somebody saves new settings, and the health of the store tells: its terms may be others than
+// those that were lost.
+func (s *Store) loadSettings(b, spare *bbolt.Bucket) {
 	k := &s.keeper
 	k.settingsRev = Rev(b.Sequence())
 	value := b.Get(keyPrivacy)
@@ -119,8 +121,16 @@ func (s *Store) loadSettings(b *bbolt.Bucket) {
 		p, err = policy.Decode(plain)
 	}
 	if err != nil {
-		k.settingsLost.Store(true)
 		s.unreadable.Add(1)
+		if plain, err = s.openBox(bucketBox, keyPrivacy, spare.Get(keyPrivacy)); err == nil {
+			p, err = policy.Decode(plain)
+		}
+		if err == nil {
+			s.log.Warn("the privacy settings are damaged; their copy is used")
+		}
+	}
+	if err != nil {
+		k.settingsLost.Store(true)
 		s.log.Error("the privacy settings are damaged; the preset of the country counts until new ones are saved")
 		return
 	}

@@ -1,6 +1,6 @@
-// Package storage keeps what the box must remember: the plan, the record of each call,
-// what SIP telephones log in with and where they registered, and who may log in to the
-// page. It knows whose each field is. Fields about a person are sealed under that
+// Package storage keeps what the box must remember: the plan, the record of each call, the
+// journals of users, what SIP telephones log in with and where they registered, who may log in to the
+// page, and who looked at what. It knows whose each field is. Fields about a person are sealed under that
 // person's key, all else under the box's own; so destroying one key erases one person,
 // and a stolen disk without the root shows nothing. Call records are sealed under keys of
 // their day, so that days can be forgotten; indexes lead to those of a person or a line.
@@ -15,8 +15,11 @@
 // [Store.Append] and [Store.SaveBindings] never block and never fail: a store that is
 // full, slow or broken costs records or registrations, which are counted and shown, and
 // never a call. [Store.As] is the only way to read about persons; each look and each change
-// has its line in the audit trail, or is not answered. [Store.CurrentPlan] is
-// for the switch alone, [Store.Secret] and [Store.Bindings] for what serves its SIP
+// has its line in the audit trail, or is not answered. What a viewer may see and do, and how
+// long each kind is kept, package policy says and the office sets ([Store.SetSettings]); once a
+// day [Store.Run] forgets what is past its term and writes a proof. What leaves the box
+// ([Reader.Export], [Reader.Access]) is in a ledger. [Store.CurrentPlan] is
+// for the switch and for who changes it, [Store.Secret] and [Store.Bindings] for what serves its SIP
 // telephones.
 //
 // With the root locked or the database broken [Open] gives an error, and the box runs

@@ -35,7 +35,7 @@ type PartyView struct {
 	Ext    plan.Ext
 	Number string // digits; without the last ones an ellipsis is in their place
 	Line   string // exchange line or trunk; shown to all
-	Place  string // where the telephone of the user stood, if that is kept
+	Place  string // where the telephone of the user stood, if that is kept; staff see their own
 
 	Pseudonym string // of somebody erased: tells two of them apart, and nothing else
 }
@@ -154,15 +154,16 @@ type sight struct {
 	users   bool         // who in the office it was
 	numbers policy.Sight // of outside numbers
 	cut     int          // digits that are not seen of one that is masked
+	own     plan.UserID  // of staff: where the telephones of others stood is not seen
 }
 
 // sees tells how much a viewer sees. Staff see nothing but their own calls, and these whole.
 func (s *Store) sees(v Viewer) sight {
 	p := s.policy()
 	if v.Role == Staff && v.User != "" {
-		return sight{true, policy.Whole, p.Cut}
+		return sight{true, policy.Whole, p.Cut, v.User}
 	}
-	return sight{p.May(v.Role, policy.SeeRecords), p.Sees(v.Role), p.Cut}
+	return sight{p.May(v.Role, policy.SeeRecords), p.Sees(v.Role), p.Cut, ""}
 }
 
 // blind tells whether no party is seen at all.
@@ -181,7 +182,10 @@ func (see sight) mask(p *pbx.Party, at *planAt) PartyView {
 		v.State = Hidden
 		return v
 	}
-	v.User, v.Name, v.Ext, v.Place = p.User, at.nameOf(p.User), p.Ext, p.Place
+	v.User, v.Name, v.Ext = p.User, at.nameOf(p.User), p.Ext
+	if see.own == "" || see.own == p.User {
+		v.Place = p.Place
+	}
 	switch see.numbers {
 	case policy.Whole:
 		v.State, v.Number = Shown, p.Number.Reveal()

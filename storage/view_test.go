@@ -47,22 +47,22 @@ func TestMaskedNumber(t *testing.T) {
 		front, last := splitNumber(c.number, c.cut)
 		sealed := make([]byte, len(last)+16)
 		for _, see := range []policy.Sight{policy.Whole, policy.Masked} {
-			if aged := cutNumber(front, sealed, sight{true, see, c.cut}); aged != got {
+			if aged := cutNumber(front, sealed, sight{users: true, numbers: see, cut: c.cut}); aged != got {
 				t.Errorf("%d characters, %d digits cut: masked %q, aged for %d %q", len(c.number), c.cut, got, see, aged)
 			}
 		}
-		if aged := cutNumber(front, sealed, sight{true, policy.None, c.cut}); aged != "" {
+		if aged := cutNumber(front, sealed, sight{users: true, numbers: policy.None, cut: c.cut}); aged != "" {
 			t.Errorf("who sees no number sees %q of an aged one", aged)
 		}
 	}
 	// Stored while three digits were cut, seen when four are.
-	if got := cutNumber("+4930901", make([]byte, 3+16), sight{true, policy.Masked, 4}); got != "+493090…" {
+	if got := cutNumber("+4930901", make([]byte, 3+16), sight{users: true, numbers: policy.Masked, cut: 4}); got != "+493090…" {
 		t.Errorf("of a number whose last three digits have aged, four are masked: %q", got)
 	}
-	if got := cutNumber("+4930901", make([]byte, 3+16), sight{true, policy.Whole, 4}); got != "+4930901…" {
+	if got := cutNumber("+4930901", make([]byte, 3+16), sight{users: true, numbers: policy.Whole, cut: 4}); got != "+4930901…" {
 		t.Errorf("of a number whose last three digits have aged: %q", got)
 	}
-	if got := cutNumber("1", make([]byte, 16), sight{true, policy.Masked, 4}); got != "…" {
+	if got := cutNumber("1", make([]byte, 16), sight{users: true, numbers: policy.Masked, cut: 4}); got != "…" {
 		t.Errorf("of a damaged row: %q", got)
 	}
 }
@@ -162,7 +162,7 @@ func TestPlanForWhom(t *testing.T) {
 		if err != nil || len(p.Users) != c.users {
 			t.Fatalf("%+v: %d users, %v", c.v, len(p.Users), err)
 		}
-		if (len(p.Codes) == 0) != (c.v.Role == Installer) {
+		if (len(p.Codes) == 0) != (c.v.Role == Installer || c.v.Role == Staff) {
 			t.Errorf("%+v sees %d codes", c.v, len(p.Codes))
 		}
 		for _, u := range p.Users {

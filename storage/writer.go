@@ -20,12 +20,12 @@ import (
 // maxGroup are there.
 const (
 	recordPause = 100 * time.Millisecond
-	maxGroup    = 256
+	maxGroup    = maxBatch - 1
 )
 
 // maxBatch bounds the records of a transaction. Each touches pages of the indexes far from
-// each other, and bbolt holds all that a transaction touches in memory: some 20 KiB a record.
-const maxBatch = 500
+// each other, and bbolt holds all that a transaction touches in memory: some 60 KiB a record.
+const maxBatch = 250
 
 // After a failed transaction the writer waits firstRetry, then twice as long each time
 // up to lastRetry.
@@ -71,7 +71,7 @@ func (s *Store) Run(ctx context.Context) error {
 	defer again.Stop()
 	pause := firstRetry
 	wake := s.wake
-	var notBefore time.Time // housekeeping failed
+	var notBefore time.Time // of housekeeping
 	for {
 		select {
 		case <-ctx.Done():
@@ -91,6 +91,9 @@ func (s *Store) Run(ctx context.Context) error {
 				notBefore = time.Now().Add(lastRetry)
 				rest = sooner(rest, lastRetry)
 			} else {
+				if more == sweepPause { // for records alone, however often they come
+					notBefore = time.Now().Add(sweepPause)
+				}
 				rest = sooner(rest, more)
 			}
 			if again.Stop(); rest > 0 {

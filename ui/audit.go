@@ -30,6 +30,7 @@ type lineView struct {
 	Who, Did      string
 	About         []string // beginnings of pseudonyms
 	AboutMore     string
+	Changes       []string // of settings; else Before and After
 	Before, After string
 	Number, Link  string
 }
@@ -110,7 +111,7 @@ func auditLine(v *storage.AuditView) lineView {
 	at := v.At.Local()
 	l.Clock, l.At = at.Format(T("time.clock")), at.Format(time.RFC3339)
 	l.Who, l.Did = actor(v.By, v.Role, v.Account, v.Pseudonym), auditWord(v.What)
-	if v.Rows > 1 {
+	if v.Rows > 1 && v.Before+v.After == "" { // a change says how much it is
 		l.Did += T("audit.rows", itoa(v.Rows))
 	}
 	if v.More > 0 {
@@ -125,8 +126,38 @@ func auditLine(v *storage.AuditView) lineView {
 	if n := len(v.About) - len(l.About) + v.AboutMore; n > 0 {
 		l.AboutMore = T("audit.about.more", itoa(n))
 	}
-	l.Before, l.After = v.Before, v.After
+	if l.Changes = changes(v.Before, v.After); l.Changes == nil {
+		l.Before, l.After = v.Before, v.After
+	}
 	return l
+}
+
+// changes says a change of settings in words: "keep.records 30" before and "keep.records 60"
+// after. It gives nothing for other texts, and for those that were cut.
+func changes(before, after string) (l []string) {
+	old, now := strings.Split(before, ", "), strings.Split(after, ", ")
+	if len(old) != len(now) {
+		return nil
+	}
+	for i := range old {
+		field, was, ok := cutLast(old[i])
+		same, is, ok2 := cutLast(now[i])
+		name, known := words["setting."+field]
+		if !ok || !ok2 || !known || same != field {
+			return nil
+		}
+		l = append(l, T("audit.change", name, was, is))
+	}
+	return l
+}
+
+// cutLast splits at the last space.
+func cutLast(s string) (before, after string, ok bool) {
+	i := strings.LastIndexByte(s, ' ')
+	if i < 0 {
+		return s, "", false
+	}
+	return s[:i], s[i+1:], true
 }
 
 // actor names who looked or changed something.
@@ -182,7 +213,7 @@ func (s *Server) auditCheck(q *request) error {
 
 // checkOf says a report in words.
 func checkOf(a *storage.AuditReport) checkView {
-	v := checkView{Lamp: lamp("done", T("check.well")), Link: a.Link, NotFound: a.NotFound}
+	v := checkView{Lamp: wellLamp(T("check.well")), Link: a.Link, NotFound: a.NotFound}
 	v.Lines = []fact{{Name: T("check.lines"), Value: T("check.lines.of", itoa(a.Lines), a.First, a.Newest)}}
 	if a.Dropped > 0 {
 		v.Lines = append(v.Lines, fact{Name: T("check.dropped"), Value: count("check.dropped.one", "check.dropped.many", int(a.Dropped))})

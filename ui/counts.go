@@ -35,8 +35,13 @@ func (s *Server) counts(q *request, f *callsFilter, settings *policy.Settings) (
 		return nil, nil
 	}
 	list, err := s.as(q).Counts(q.r.Context(), from, until)
-	if err != nil || len(list) == 0 {
-		return nil, err
+	return countDays(list), err
+}
+
+// countDays sums counts, in the order of days, by day; nil of nothing.
+func countDays(list []storage.DayCount) *countsView {
+	if len(list) == 0 {
+		return nil
 	}
 	v := &countsView{}
 	for i := len(list); i > 0; {
@@ -49,7 +54,7 @@ func (s *Server) counts(q *request, f *callsFilter, settings *policy.Settings) (
 		}
 		v.Rows = append(v.Rows, countDay(list[i:end]))
 	}
-	return v, nil
+	return v
 }
 
 // countDay sums what there is of one day.

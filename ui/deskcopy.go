@@ -33,7 +33,7 @@ func (s *Server) copyPreview(q *request) error {
 	if a.found, err = s.as(q).Find(q.r.Context(), a.who); err != nil {
 		return s.notFound(q, err)
 	}
-	a.copy = true
+	a.give = true
 	s.sessions.ask(q.who.key, a)
 	s.showCopy(q, http.StatusOK, a, "")
 	return nil

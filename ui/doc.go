@@ -11,7 +11,9 @@
 //
 // A person's name or number reaches a page through [storage.Store.As] and in no other
 // way: pages show what comes out of it and mask nothing themselves. A number that is typed, to
-// erase who has it, comes back masked alone: see erase.go. Without a store (the
+// erase who has it or to hand over what is kept, comes back masked alone: see erase.go. What
+// hands out data or cannot be undone needs the own password again. A file is written while it
+// is made, one at a time for an account: see download.go. Without a store (the
 // lifeline) nobody can log in, and the page tells the state of ports alone; a box that
 // waits for its passphrase has the one page of [NewLocked] until then. Until there
 // is an owner nothing is served but the set-up link, whose token is printed at start and

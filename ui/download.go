@@ -50,6 +50,9 @@ func (d *downloads) end(id storage.AccountID) {
 // that tells of it; after that the connection ends in the middle, by which the browser knows
 // that the file is not whole. kind is a media type; name holds nothing of a person.
 func (s *Server) download(q *request, name, kind string, write func(ctx context.Context, w io.Writer) error) error {
+	if q.r.Method == http.MethodHead { // nothing leaves the box
+		return nil
+	}
 	own := q.who.account.ID
 	if !s.downloads.begin(own) {
 		return errDownloading
@@ -59,9 +62,13 @@ func (s *Server) download(q *request, name, kind string, write func(ctx context.
 	defer cancel(nil)
 	defer context.AfterFunc(q.who.ctx, func() { cancel(errSessionOver) })()
 	out := &file{s: s, q: q, rc: http.NewResponseController(q.w), name: name, kind: kind}
-	out.rc.SetReadDeadline(time.Time{}) // the request is read; what is read on only tells that the browser went
 	err := write(ctx, out)
-	if err == nil || !out.begun {
+	switch {
+	case err == nil:
+		return nil
+	case !out.begun && q.who.ctx.Err() != nil:
+		return errSessionOver
+	case !out.begun:
 		return err
 	}
 	if ctx.Err() == nil && !errors.Is(err, errSessionOver) && !errors.As(err, new(*stalled)) {

@@ -1,7 +1,6 @@
 package ui
 
 import (
-	"crypto/rand"
 	"crypto/subtle"
 	"errors"
 	"net/http"
@@ -9,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"sotto/pbx/number"
 	"sotto/pbx/plan"
 	"sotto/storage"
 )
@@ -33,7 +31,7 @@ type asked struct {
 	name  string       // of a user or an account, as the page shows one; empty: it is a number
 	role  storage.Role // of an account
 	last  bool         // it is the last owner's
-	copy  bool         // it is a copy that was asked for
+	give  bool         // a copy was asked for, not an erasure
 	tail  string       // of a number, masked
 	until time.Time
 }
@@ -46,9 +44,9 @@ const (
 
 // asked gives what the form of the request confirms; nil if that is not what was asked for last
 // in this session, or too long ago.
-func (q *request) asked(copy bool) *asked {
+func (q *request) asked(give bool) *asked {
 	a := q.who.asked
-	if a == nil || a.copy != copy || a.over(q.now) || subtle.ConstantTimeCompare([]byte(a.token), []byte(q.r.PostForm.Get("token"))) != 1 {
+	if a == nil || a.give != give || a.over(q.now) || subtle.ConstantTimeCompare([]byte(a.token), []byte(q.r.PostForm.Get("token"))) != 1 {
 		return nil
 	}
 	return a
@@ -64,50 +62,6 @@ type previewView struct {
 	Who               partyView
 	Now, Later, Stays []string
 	Word, WordHint    string // to be typed; empty: none
-}
-
-// refusal says why a form that names a person cannot be used: the key of a sentence, and the
-// field that it is about.
-type refusal struct{ key, field string }
-
-func (r refusal) Error() string { return "refused: " + r.key }
-
-// named gives whom a form names: a user, an account or a number, one of the three. The error
-// may be a [refusal].
-func (s *Server) named(q *request) (*asked, error) {
-	if err := q.r.ParseForm(); err != nil {
-		return nil, formError(err)
-	}
-	ext, id, typed := q.r.PostForm.Get("user"), q.r.PostForm.Get("account"), q.r.PostForm.Get("number")
-	a := &asked{token: rand.Text(), until: q.now.Add(askedFor)}
-	switch n, err := parseNumber(typed); {
-	case err != nil:
-		return nil, refusal{"erase.badnumber", "number"}
-	case !oneOf(ext != "", id != "", !n.IsZero()):
-		return nil, refusal{pick(q.who.account.Role == storage.Owner, "erase.one.owner", "erase.one"), ""}
-	case id != "":
-		all, err := s.as(q).Accounts(q.r.Context())
-		if err != nil {
-			return nil, err
-		}
-		i := slices.IndexFunc(all, func(x storage.Account) bool { return string(x.ID) == id })
-		if i < 0 {
-			return nil, refusal{"erase.noaccount", "account"}
-		}
-		a.who.Account, a.name, a.role = all[i].ID, all[i].Name, all[i].Role
-		a.last = isOwner(all[i]) && !slices.ContainsFunc(slices.Delete(all, i, i+1), isOwner)
-	case ext != "":
-		var err error
-		switch a.who.User, a.name, err = s.chosenUser(q, ext); {
-		case err != nil:
-			return nil, err
-		case a.who.User == "":
-			return nil, refusal{"erase.nouser", "user"}
-		}
-	default:
-		a.who.Number, a.tail = n, strings.TrimPrefix(n.String(), "…")
-	}
-	return a, nil
 }
 
 // erasePreview tells what the box keeps of a person and what would become of it.
@@ -128,49 +82,6 @@ func (s *Server) erasePreview(q *request) error {
 	s.sessions.ask(q.who.key, a)
 	s.showPreview(q, http.StatusOK, a, "", "")
 	return nil
-}
-
-// notFound answers when a person cannot be looked for.
-func (s *Server) notFound(q *request, err error) error {
-	var no refusal
-	switch {
-	case errors.As(err, &no):
-		v := deskView{Error: T(no.key), Field: no.field, Plain: no.key == "erase.unknown"}
-		if no.field != "user" {
-			v.User = q.r.PostForm.Get("user")
-		}
-		if no.field != "account" {
-			v.Account = q.r.PostForm.Get("account")
-		}
-		return s.showDesk(q, http.StatusUnprocessableEntity, v)
-	case errors.Is(err, storage.ErrHelp):
-		return s.showDesk(q, http.StatusUnprocessableEntity, deskView{Error: T("erase.help"), Field: "number"})
-	case errors.Is(err, storage.ErrNotAllowed):
-		return s.showDesk(q, http.StatusForbidden, deskView{Error: T("erase.role")})
-	case storeDown(err):
-		return s.showDesk(q, http.StatusServiceUnavailable, deskView{Error: T("erase.down")})
-	}
-	return err
-}
-
-func isOwner(a storage.Account) bool { return a.Role == storage.Owner }
-
-func oneOf(is ...bool) bool {
-	i := slices.Index(is, true)
-	return i >= 0 && !slices.Contains(is[i+1:], true)
-}
-
-// parseNumber reads a number as people write it; the blanks that they copy with it go, too.
-func parseNumber(typed string) (number.Number, error) {
-	return number.Parse(strings.Map(func(r rune) rune {
-		switch r {
-		case '\u00a0', '\u2009', '\u202f', '\t', '\u200e', '\u202a', '\u202c':
-			return -1
-		case '\u2010', '\u2011', '\u2013':
-			return '-'
-		}
-		return r
-	}, strings.TrimSpace(typed)))
 }
 
 func (s *Server) showPreview(q *request, status int, a *asked, text, field string) {
@@ -286,12 +197,12 @@ func (s *Server) isMe(q *request, password string) (ok bool, text string, err er
 		q.w.Header().Set("Retry-After", seconds(wait))
 		return false, T("login.wait", waitWords(wait)), nil
 	}
-	a, err := s.cfg.Store.LogIn(q.r.Context(), own.Name, password)
+	err = s.cfg.Store.CheckPassword(q.r.Context(), own.ID, password)
 	if errors.Is(err, storage.ErrWrongLogIn) {
 		return false, "", nil
 	}
 	s.guard.undone(t)
-	return err == nil && a.ID == own.ID, "", err
+	return err == nil, "", err
 }
 
 // eraseError gives the sentence for an erasure that did not begin; nothing for others.

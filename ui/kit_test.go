@@ -42,6 +42,7 @@ type rig struct {
 	s     *Server
 	snap  atomic.Pointer[pbx.Snapshot]
 	log   *logBuffer
+	dir   string // of the store
 }
 
 type logBuffer struct {
@@ -111,11 +112,10 @@ func busy() *pbx.Snapshot {
 // free gives a server of a box that nobody owns yet.
 func free(t testing.TB, more ...func(*Config)) *rig {
 	t.Helper()
-	r := &rig{t: t, log: &logBuffer{}}
-	dir := filepath.Join(t.TempDir(), "data")
+	r := &rig{t: t, log: &logBuffer{}, dir: filepath.Join(t.TempDir(), "data")}
 	log := slog.New(slog.NewTextHandler(r.log, nil))
 	var err error
-	if r.store, err = storage.Open(dir, keyring.NewFileRoot(dir+".key"), log); err != nil {
+	if r.store, err = storage.Open(r.dir, keyring.NewFileRoot(r.dir+".key"), log); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { r.store.Close() })

@@ -43,9 +43,9 @@ const maxOwnRows = 10
 // me is what everybody has: how pages look, the own password, and the own data.
 func (s *Server) me(q *request) error {
 	done := ""
-	for _, k := range []string{"changed", "journal", "erased"} {
+	for k, key := range map[string]string{"changed": "me.changed", "journal": "me.journal", "erased": "me.erased"} {
 		if q.r.URL.Query().Has(k) {
-			done = T("me." + k)
+			done = T(key)
 		}
 	}
 	if q.who.account.MustChange {
@@ -64,7 +64,7 @@ func (s *Server) showMe(q *request, status int, v meView) error {
 		}
 		v.Own = own
 	}
-	s.show(q, status, "me", "me.title", v)
+	s.show(q, status, "me", pick(v.Own != nil, "me.rail", "me.title"), v)
 	return nil
 }
 

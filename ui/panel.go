@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -248,6 +249,13 @@ func (s *Server) frontPanel(q *request) error {
 			return err
 		}
 		p.Recent = s.records(q.now, list.Views)
+		if slices.Contains(guards, who.Role) {
+			grants, err := s.grants(q)
+			if err != nil {
+				return err
+			}
+			grants.refresh(q, list.Views)
+		}
 	}
 	if h, err := s.as(q).Health(ctx); err == nil && who.Role != storage.Installer {
 		p.Kept = []kept{{T("kept.records"), itoa(h.Newest), ""}, {T("kept.size"), size(h.FileBytes), T("kept.sealed")}}

@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"sotto/storage/papers"
-	"sotto/storage/policy"
 )
 
 // paperView is one of the papers that follow from the settings.
@@ -78,7 +77,7 @@ func (s *Server) paperInput(q *request) (in papers.Input, lang string, err error
 	if err != nil {
 		return in, lang, err
 	}
-	p, _, err := r.Plan(ctx)
+	facts, err := r.Facts(ctx)
 	if err != nil {
 		return in, lang, err
 	}
@@ -86,25 +85,8 @@ func (s *Server) paperInput(q *request) (in papers.Input, lang string, err error
 	if err != nil {
 		return in, lang, err
 	}
-	in = papers.Input{Office: p.Office, Country: p.Country, Date: q.now, Settings: settings, Root: paperRoots[s.cfg.Root.Name]}
-	in.Facts = policy.Facts{Users: len(p.Users), Lines: len(p.Lines), Codes: len(p.Codes), PrivatePrefix: p.PrivatePrefix != ""}
-	for _, f := range p.Fields {
-		in.Facts.Fields = append(in.Facts.Fields, string(f))
-	}
-	add := func(n *int, is bool) {
-		if is {
-			*n++
-		}
-	}
-	for _, u := range p.Users {
-		add(&in.Facts.SIP, u.SIP)
-		add(&in.Facts.Protected, u.Protected)
-		add(&in.Facts.ShowOnlyUsers, u.ShowOnly)
-		add(&in.Facts.NoJournal, !s.cfg.Store.JournalOn(u.ID))
-	}
-	for _, l := range p.Lines {
-		add(&in.Facts.ShowOnlyLines, l.ShowOnly)
-	}
+	in = papers.Input{Date: q.now, Settings: settings, Facts: facts, Root: paperRoots[s.cfg.Root.Name]}
+	in.Office, in.Country = r.Office()
 	for _, x := range left {
 		in.Recipients = append(in.Recipients, papers.Recipient{Kind: string(x.Kind), Name: x.To, Role: x.Role, Times: x.Times, Last: x.Last})
 	}

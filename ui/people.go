@@ -1,8 +1,10 @@
 package ui
 
 import (
+	"slices"
 	"strings"
 
+	"sotto/board"
 	"sotto/pbx/plan"
 )
 
@@ -39,7 +41,7 @@ func (s *Server) people(q *request) error {
 	}
 	for i := range p.Users {
 		u := &p.Users[i]
-		r := personRow{Name: u.Name, Ext: string(u.Ext), Phones: phones(u), Marks: marks(u)}
+		r := personRow{Name: u.Name, Ext: string(u.Ext), Phones: s.phones(u), Marks: marks(u)}
 		for _, f := range kept {
 			r.Fields = append(r.Fields, u.Field(f))
 		}
@@ -49,9 +51,23 @@ func (s *Server) people(q *request) error {
 	return nil
 }
 
-// phones says where a user is rung.
-func phones(u *plan.User) string {
-	l := append([]string(nil), u.Ports...)
+// phones says where a user is rung, in the words of the front panel.
+func (s *Server) phones(u *plan.User) string {
+	var l []string
+	n := 0
+	for _, p := range s.cfg.Ports {
+		if p.Kind != board.Station {
+			continue
+		}
+		if n++; slices.Contains(u.Ports, p.Label) {
+			l = append(l, T("port.phone", n))
+		}
+	}
+	for _, label := range u.Ports { // of a board that this box does not have
+		if !slices.ContainsFunc(s.cfg.Ports, func(p board.PortInfo) bool { return p.Label == label }) {
+			l = append(l, label)
+		}
+	}
 	if u.SIP {
 		l = append(l, T("people.sip"))
 	}

@@ -15,6 +15,7 @@ type privacyView struct {
 	Terms   termsView
 	Fade    fadeView
 	Audit   bool // may see who did what
+	Agree   bool // may answer requests to see a number
 	Trail   []auditDay
 	NoTrail string
 	Proofs  []proofDay
@@ -49,7 +50,7 @@ func (s *Server) showPrivacy(q *request, status int, typed url.Values, problems 
 		terms.Error = T("terms.refused")
 	}
 	_, code := s.as(q).Office()
-	v := privacyView{Terms: terms, Fade: fade(&now, code), Audit: s.may(q, policy.SeeAudit), NoTrail: T("audit.none"), NoProof: T("proofs.none"), NoneOut: T("ledger.none")}
+	v := privacyView{Terms: terms, Fade: fade(&now, code), Audit: s.may(q, policy.SeeAudit), Agree: s.may(q, policy.AgreeUnmask), NoTrail: T("audit.none"), NoProof: T("proofs.none"), NoneOut: T("ledger.none")}
 	down := func(text *string, key string, err error) error {
 		if storeDown(err) {
 			*text = T(key)

@@ -169,6 +169,10 @@ func (s *Server) write(q *request, status int, f frameView) error {
 
 // rail fills the way to other pages, with what this role may open.
 func (s *Server) rail(q *request, f *frameView) {
+	if q.who.account.MustChange { // nothing else is open
+		f.Rail = []railView{{Path: "/me", Label: T("me.title"), Current: q.r.URL.Path == "/me"}}
+		return
+	}
 	for _, r := range railTable {
 		if !slices.Contains(r.roles, q.who.account.Role) {
 			continue

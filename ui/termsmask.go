@@ -2,7 +2,6 @@ package ui
 
 import (
 	"net/url"
-	"slices"
 	"strconv"
 
 	"sotto/storage"
@@ -76,7 +75,7 @@ func (s *Server) showMasking(q *request, status int, typed url.Values, problems 
 			}
 		}
 		v.Roles = append(v.Roles, row)
-		v.Facts = append(v.Facts, fact{Name: T("sees", row.Role), Value: row.Sees})
+		v.Facts = append(v.Facts, fact{Name: T("sees." + r.String()), Value: row.Sees})
 	}
 	v.Calls = []tickRow{
 		tickOf("record.internal", now.Record.Internal), tickOf("record.incoming", now.Record.Incoming),
@@ -89,7 +88,7 @@ func (s *Server) showMasking(q *request, status int, typed url.Values, problems 
 	recorded := fact{Name: T("masking.calls")}
 	for _, c := range v.Calls {
 		if c.On {
-			recorded.Value += pick(recorded.Value == "", "", ", ") + c.Name
+			recorded.Value += pick(recorded.Value == "", "", "; ") + c.Name
 		}
 	}
 	if recorded.Value == "" {
@@ -169,8 +168,8 @@ func fade(p *policy.Settings, code string) (v fadeView) {
 		add("a3", T("fades.from", itoa(records+1)), sample{}, T("fades.count"), T("fades.counts"))
 	}
 	add("a4", T("fades.from", itoa(counts+1)), sample{}, "", T("fades.nothing"))
-	for _, r := range policy.Roles() {
-		row := seesRow{Role: T("sees", roleWord(r))}
+	for _, r := range []policy.Role{policy.Installer, policy.Admin, policy.PrivacyOfficer, policy.Owner, policy.Staff} {
+		row := seesRow{Role: T("sees." + r.String())}
 		switch most := (&policy.Settings{}).Sees(r); {
 		case most == policy.None:
 			row.Text = T("sight.role." + r.String())
@@ -187,6 +186,5 @@ func fade(p *policy.Settings, code string) (v fadeView) {
 		}
 		v.Sees = append(v.Sees, row)
 	}
-	slices.Reverse(v.Sees) // who sees least first
 	return v
 }

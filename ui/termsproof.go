@@ -135,12 +135,15 @@ func failed(p storage.DayProof) string {
 func stateLamp(s storage.ProofState) lampView {
 	switch s {
 	case storage.ProofPass:
-		return lamp("done", T("proofs.pass"))
+		return wellLamp(T("proofs.pass"))
 	case storage.ProofWait:
 		return lamp("busy", T("proofs.wait"))
 	}
 	return lamp("fault", T("proofs.fail"))
 }
+
+// wellLamp is the lamp of a check that has found nothing wrong.
+func wellLamp(word string) lampView { return lampView{"ready", "done", word} }
 
 // proofsOf gives one day kind by kind; nil if it has no proof.
 func proofsOf(all []storage.DayProof, day, now time.Time) *proofKinds {

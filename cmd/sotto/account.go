@@ -99,7 +99,7 @@ func (t *accountTask) run(ctx context.Context, store *storage.Store, d *desk) er
 		switch t.verb {
 		case "role":
 			var who plan.UserID
-			if who, err = t.planUser(store); err == nil {
+			if who, err = t.staffOf(store); err == nil {
 				a, err = store.SetRole(ctx, atTerminal, a.ID, t.newRole, who)
 			}
 		case "reset":
@@ -161,18 +161,12 @@ func (t *accountTask) list(ctx context.Context, store *storage.Store, d *desk) e
 	return tab.end()
 }
 
-// planUser gives the user that -user names, none without it.
-func (t *accountTask) planUser(store *storage.Store) (plan.UserID, error) {
+// staffOf gives the user that -user names, none without it.
+func (t *accountTask) staffOf(store *storage.Store) (plan.UserID, error) {
 	if t.user == "" {
 		return "", nil
 	}
-	p, _ := store.CurrentPlan()
-	for _, u := range p.Users {
-		if u.Ext == plan.Ext(t.user) {
-			return u.ID, nil
-		}
-	}
-	return "", exitError{errors.New("the plan has no user with this extension"), exitUnknown}
+	return planUser(store, plan.Ext(t.user))
 }
 
 // add asks for the password and makes the account; the first one is the owner.
@@ -181,7 +175,7 @@ func (t *accountTask) add(ctx context.Context, store *storage.Store, d *desk, na
 	if first && t.newRole != storage.Owner {
 		return storage.Account{}, errors.New("this box has no owner yet: the first account is the owner's")
 	}
-	who, err := t.planUser(store)
+	who, err := t.staffOf(store)
 	if err != nil {
 		return storage.Account{}, err
 	}

@@ -17,8 +17,9 @@ const auditUsage = `Usage: sotto audit [flags]
 
 Tells who looked at what and who changed what, the newest first. Persons stand there as
 pseudonyms. -user, -number or -account shows the lines about one person alone. With verify
-it goes through the whole trail, says what is wrong with it, and what it cannot find. Both
-are a line of the trail themselves.
+it goes through the whole trail, says what is wrong with it, and what it cannot find. Note
+the number and the link of the newest line elsewhere: so it shows if the whole data folder is
+put back. Both are a line of the trail themselves.
 
 It ends with 0, with 1 if the trail is not whole or could not be read, and with 3 if there is
 no such person.
@@ -40,6 +41,7 @@ func (t *auditTask) flags(f *flag.FlagSet) {
 	f.IntVar(&t.n, "n", 50, "`lines` at most")
 	t.span.flags(f)
 	t.whose.flags(f)
+	f.BoolVar(&t.progress, "progress", false, "tell how long verifying takes, also where no terminal is")
 	f.BoolVar(&t.json, "json", false, "print JSON, and all else to the standard error")
 }
 
@@ -62,7 +64,9 @@ func (t *auditTask) check(words []string) error {
 func (t *auditTask) run(ctx context.Context, store *storage.Store, d *desk) error {
 	r := store.As(atTerminal)
 	if t.verify {
+		done := d.working("verifying")
 		report, err := r.VerifyAudit(ctx)
+		done()
 		if err != nil {
 			return err
 		}
@@ -170,9 +174,10 @@ func (t *auditTask) report(w io.Writer, a *storage.AuditReport) error {
 	}
 	faults := make([]fault, len(a.Faults))
 	var b strings.Builder
-	fmt.Fprintf(&b, "lines: %d, from number %d to %d\n", a.Lines, a.First, a.Newest)
+	fmt.Fprintf(&b, "lines: %d, from number %d to %d\nlink of the newest: %s\n", a.Lines, a.First, a.Newest, a.Link)
 	if a.Dropped > 0 {
-		fmt.Fprintf(&b, "removed before these when their time was over: %d, %d of them damaged or missing then\n", a.Dropped, a.DroppedBad)
+		fmt.Fprintf(&b, "removed before these: %d, since %s; before their time, as there were too many: %d; damaged or missing by then: %d\n",
+			a.Dropped, date(a.DroppedSince), a.DroppedEarly, a.DroppedBad)
 	}
 	for i, f := range a.Faults {
 		faults[i] = fault(f)
@@ -198,12 +203,14 @@ func (t *auditTask) report(w io.Writer, a *storage.AuditReport) error {
 			Lines      uint64   `json:"lines"`
 			First      uint64   `json:"first"`
 			Newest     uint64   `json:"newest"`
+			Link       string   `json:"link"`
 			Dropped    uint64   `json:"dropped"`
+			Early      uint64   `json:"dropped_early"`
 			DroppedBad uint64   `json:"dropped_bad"`
 			Bad        uint64   `json:"bad"`
 			Faults     []fault  `json:"faults"`
 			NotFound   []string `json:"not_found"`
-		}{a.OK(), a.Lines, a.First, a.Newest, a.Dropped, a.DroppedBad, a.Bad, faults, a.NotFound})
+		}{a.OK(), a.Lines, a.First, a.Newest, a.Link, a.Dropped, a.DroppedEarly, a.DroppedBad, a.Bad, faults, a.NotFound})
 	} else {
 		_, err = io.WriteString(w, b.String())
 	}

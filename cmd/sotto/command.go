@@ -53,7 +53,7 @@ func commands() []command {
 		{"ledger", "tells what left the box, and to whom", ledgerUsage, newLedger},
 		{"papers", "writes the record of processing or the notice", papersUsage, newPapers},
 		{"terms", "shows and sets how long things are kept, and the daily proofs", termsUsage, newTerms},
-		{"users", "takes users over from a table", usersUsage, newUsers},
+		{"users", "lists users, takes them over from a table, and says what is kept of them", usersUsage, newUsers},
 	}
 }
 

@@ -85,9 +85,13 @@ func TestCommands(t *testing.T) {
 			}
 
 			out, _ := do(0, "", "terms")
-			holds(t, out, "kind ", "digits ", "records ", "audit ", "The preset is that of DE.")
+			holds(t, out, "kind ", "digits ", "records ", "audit ", "Nothing was set yet: the preset of DE counts", "owner whole, admin masked",
+				"Calls that make a record: internal, incoming, outgoing, failed, those to")
 			out, log := do(0, "", "terms", "-set", "digits=3,records=21,numbers.admin=none")
 			holds(t, out, "Call records are kept 21 days instead of 30.\n", "This is set now.\n")
+			out, _ = do(0, "", "terms", "-set", "records=22")
+			holds(t, out, "shows more, which the audit trail notes:\nCall records are kept 22 days instead of 21.\n")
+			do(0, "", "terms", "-yes", "-set", "records=21")
 			if log != "" {
 				t.Error(log)
 			}
@@ -110,8 +114,9 @@ func TestCommands(t *testing.T) {
 			do(exitUnknown, "", "audit", "-user", "199")
 			out, _ = do(0, "", "audit", "verify")
 			holds(t, out, "Nothing is wrong with the trail.\n", "What this cannot find:\n- ")
-			if asJSON("audit", "verify").(map[string]any)["ok"] != true {
-				t.Error("not ok")
+			holds(t, out, "link of the newest: ")
+			if v := asJSON("audit", "verify").(map[string]any); v["ok"] != true || len(v["link"].(string)) != 64 {
+				t.Error(v)
 			}
 
 			out, _ = do(0, "030 1237654\n", "access", "-number", "-", "-o", file("a.zip"))
@@ -185,6 +190,31 @@ func TestCommands(t *testing.T) {
 			}
 
 			table := mustWrite(t, file("u.csv"), "Name;Nebenstelle\nNew one;177\nReception;101\n")
+			out, _ = do(0, "", "users", "fields")
+			holds(t, out, "name, extension, and: nothing more.")
+			placed := mustWrite(t, file("p.csv"), "Name;Nebenstelle;Ort\nWorkshop;102;Hall 1237654\n")
+			out, _ = do(1, "", "users", "import", placed)
+			holds(t, out, "switch the field on")
+			do(0, "", "users", "fields", "place")
+			do(0, "", "users", "import", placed)
+			_, log = do(1, "no\n", "users", "fields", "none")
+			holds(t, log, "nothing was changed: that was not the word")
+			out, _ = do(0, "delete\n", "users", "fields", "email")
+			holds(t, out, "This will delete 1 values", "name, extension, and: email.")
+			do(1, "", "users", "fields", "shoe size")
+			do(0, "", "users", "journal", "-user", "102", "off")
+			do(exitUnknown, "", "users", "journal", "-user", "199", "on")
+			do(1, "", "users", "journal", "-user", "102", "maybe")
+			do(1, "", "users", "journal", "on")
+			if u := asJSON("users", "list").([]any)[1].(map[string]any); u["extension"] != "102" || u["journal"] != false {
+				t.Error(u)
+			}
+			out, _ = do(0, "", "users", "list")
+			holds(t, out, "102        Workshop   off      as set")
+			do(0, "", "users", "journal", "-user", "102", "on")
+			out, _ = do(0, "", "audit")
+			holds(t, out, "collects more: The place of users' telephones can be kept", "collects more: Users whose journal is on again: 1")
+
 			out, _ = do(0, "", "users", "import", table, "-preview")
 			holds(t, out, "row 2: added\n", "Nothing was changed: this was a preview.\n")
 			out, _ = do(0, "", "users", "import", table)

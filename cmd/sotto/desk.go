@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -75,6 +76,35 @@ func (d *desk) progress(format string, args ...any) {
 func (d *desk) progressEnds() {
 	if d.long {
 		fmt.Fprint(d.err, "\r\x1b[K")
+	}
+}
+
+// working tells every second for how long something goes on that does not tell how far it is,
+// until done is called. Nothing else may be told meanwhile.
+func (d *desk) working(what string) (done func()) {
+	if d.err == io.Discard {
+		return func() {}
+	}
+	stop := make(chan struct{})
+	var telling sync.WaitGroup
+	telling.Go(func() {
+		tick := time.NewTicker(time.Second)
+		defer tick.Stop()
+		for n := 1; ; n++ {
+			select {
+			case <-stop:
+				if n > 1 {
+					fmt.Fprint(d.err, "\r\x1b[K")
+				}
+				return
+			case <-tick.C:
+				fmt.Fprintf(d.err, "\r%s: %d s\x1b[K", what, n)
+			}
+		}
+	})
+	return func() {
+		close(stop)
+		telling.Wait()
 	}
 }
 

@@ -107,7 +107,7 @@ func tellFound(f storage.Found, p *storage.Person) string {
 		return "Somebody logs in to the page with this name, and cannot any more then. Name, role and password become unreadable at once; a user stays.\n"
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "The box keeps of this person: call records: %d, revisions of the plan: %d, messages and recordings: %d.\n", f.Records, f.Plans, f.Items)
+	fmt.Fprintf(&b, "The box keeps of this person: call records: %d, entries of journals: %d, revisions of the plan: %d, messages and recordings: %d.\n", f.Records, f.Entries, f.Plans, f.Items)
 	if f.InPlan {
 		b.WriteString("It is a user of the plan, who leaves it with extension and passwords; a line that rang this user alone rings all.\n")
 	} else if p.User != "" {

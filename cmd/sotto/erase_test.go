@@ -133,7 +133,7 @@ func TestEraseFormer(t *testing.T) {
 	if code != 0 || log != "" {
 		t.Fatalf("%d %s%s", code, out, log)
 	}
-	holds(t, out, left, "call records: 1, revisions of the plan: 1,", "The person is erased.\n", "was known as           user\n", "the old key is gone")
+	holds(t, out, left, "call records: 1, entries of journals: 1, revisions of the plan: 1,", "The person is erased.\n", "was known as           user\n", "the old key is gone")
 	if _, log, code := erased(t, "erase\n", "-data", dir, "-user", "102"); code != exitUnknown {
 		t.Errorf("again: %d %s", code, log)
 	}

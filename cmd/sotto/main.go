@@ -2,6 +2,11 @@
 // flags, wires the board, the exchange and the store together, starts them in order and
 // stops them in the reverse order. It is the only place where that is done; everything
 // else is a package that knows nothing of the whole.
+//
+// If the first word names a sub-command it does that instead: on the data of a box that is
+// stopped, or in the box that runs, which it asks over a socket in the data folder (see
+// command.go and control.go). Sub-commands print no name and no number in errors, open the files
+// that they are given as the user who started them, and cost no call.
 package main
 
 import (

@@ -47,6 +47,7 @@ func tellProof(p storage.Proof) string {
 		row("pseudonym", "%s", s)
 	}
 	row("call records", "%d", p.Records)
+	row("entries of journals", "%d", p.Entries)
 	row("revisions of the plan", "%d", p.Plans)
 	row("messages, recordings", "%d", p.Items)
 	if p.NewEpoch != [8]byte{} {
@@ -85,6 +86,7 @@ func proofJSON(p storage.Proof) any {
 		Kind     string    `json:"kind"`
 		At       time.Time `json:"at"`
 		Records  int       `json:"records"`
+		Entries  int       `json:"entries"`
 		Plans    int       `json:"plans"`
 		Items    int       `json:"items"`
 		OldEpoch string    `json:"old_epoch"`
@@ -92,7 +94,7 @@ func proofJSON(p storage.Proof) any {
 		Rewrite  uint64    `json:"rewrite"`
 		Verified bool      `json:"verified"`
 		Swept    bool      `json:"swept"`
-	}{ids, kindOf(p.Kind), p.At, p.Records, p.Plans, p.Items, hex.EncodeToString(p.OldEpoch[:]), hex.EncodeToString(p.NewEpoch[:]), p.Rewrite, p.Verified, p.Swept}
+	}{ids, kindOf(p.Kind), p.At, p.Records, p.Entries, p.Plans, p.Items, hex.EncodeToString(p.OldEpoch[:]), hex.EncodeToString(p.NewEpoch[:]), p.Rewrite, p.Verified, p.Swept}
 }
 
 func printJSON(w io.Writer, v any) error {

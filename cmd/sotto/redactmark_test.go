@@ -3,19 +3,20 @@ package main
 import (
 	"archive/zip"
 	"bytes"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"html"
 	"io"
-	"net/url"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"unicode"
 	"unicode/utf16"
+	"unicode/utf8"
 )
 
 // level is how much of a mark somebody sees.
@@ -42,23 +43,6 @@ type mark struct {
 // cutDigits is how many digits are cut off in the scenario.
 const cutDigits = 4
 
-// The forms in which a mark is looked for. Those of a number begin behind the digit for national
-// calls: so they are found in all ways to write it.
-func (m *mark) wholeForms() []string {
-	if m.num == "" {
-		return nameForms(m.text)
-	}
-	return []string{m.num[1:], m.num[3:]} // with and without the area code
-}
-
-// moreForms are those that a mask of the last digits does not show.
-func (m *mark) moreForms() []string {
-	n := len(m.num) - cutDigits
-	return []string{m.num[1 : n+1], m.num[3 : n+1], m.num[n-1:]}
-}
-
-func (m *mark) frontForm() string { return m.num[1 : len(m.num)-cutDigits] }
-
 // nameForms gives a name, and each longer word of it alone, as it may be written: composed,
 // decomposed, without umlauts, in the letters of telegrams, in Latin-1. All are in lower case.
 func nameForms(name string) (l []string) {
@@ -79,178 +63,95 @@ func nameForms(name string) (l []string) {
 			strings.NewReplacer("ä", "a", "ö", "o", "ü", "u", "ß", "ss").Replace(w),
 			strings.NewReplacer("ä", "ae", "ö", "oe", "ü", "ue", "ß", "ss").Replace(w))
 	}
-	slices.Sort(l)
-	return slices.Compact(l)
-}
-
-// doc is what somebody got from somewhere, made ready to be searched.
-type doc struct {
-	from  string
-	raw   []byte
-	plain []string // unescaped in some ways, in lower case
-	tight []string // the same without mark-up, and without what stands between digits
-	asRaw bool     // a file of the box: packed forms are looked for, too
-}
-
-var (
-	uEscape  = regexp.MustCompile(`\\u[0-9a-fA-F]{4}`)
-	markup   = regexp.MustCompile(`<[^<>]*>`)
-	between  = regexp.MustCompile(`([0-9])[ \-/().\x{a0}\x{2009}\x{202f}\x{200b}\x{2060}]+([0-9])`)
-	zipMagic = []byte("PK\x03\x04")
-)
-
-// docsOf makes something ready, and what is packed in it.
-func docsOf(from string, raw []byte, asRaw bool) (l []*doc) {
-	d := &doc{from: from, raw: raw, asRaw: asRaw}
-	l = append(l, d)
-	if bytes.HasPrefix(raw, zipMagic) {
-		z, err := zip.NewReader(bytes.NewReader(raw), int64(len(raw)))
-		if err != nil {
-			return l
-		}
-		for _, f := range z.File {
-			if r, err := f.Open(); err == nil {
-				b, _ := io.ReadAll(r)
-				l = append(l, docsOf(from+": "+f.Name, b, asRaw)...)
-			}
-		}
-		return l
-	}
-	if !asRaw {
-		text := string(raw)
-		for range 3 { // what is escaped in an escape
-			d.plain = append(d.plain, strings.ToLower(text))
-			next := unescaped(text)
-			if next == text {
-				break
-			}
-			text = next
-		}
-	}
-	for _, s := range d.plain {
-		d.tight = append(d.tight, tight(s), tight(markup.ReplaceAllString(s, "")))
-	}
-	slices.Sort(d.tight)
-	d.tight = slices.Compact(d.tight)
 	return l
 }
 
-// unescaped takes off one layer of escapes of JSON, HTML and addresses.
-func unescaped(s string) string {
-	s = uEscape.ReplaceAllStringFunc(s, func(e string) string {
-		n, _ := strconv.ParseUint(e[2:], 16, 16)
-		return string(rune(n))
-	})
-	s = strings.ReplaceAll(html.UnescapeString(s), `\"`, `"`)
-	var b strings.Builder
-	for len(s) > 0 { // one after the other: a % may stand for itself
-		if p, err := url.PathUnescape(s[:min(3, len(s))]); s[0] == '%' && err == nil {
-			b.WriteString(p)
-			s = s[3:]
-			continue
-		}
-		b.WriteByte(s[0])
-		s = s[1:]
-	}
-	return b.String()
-}
-
-func tight(s string) string {
-	s = between.ReplaceAllString(s, "$1$2")
-	return between.ReplaceAllString(s, "$1$2") // 1 2 3: two matches share the 2
-}
-
-// holds tells whether something stands in d in one of the ways it may be written.
-func (d *doc) holds(form string, number bool) bool {
-	in := d.plain
-	if number {
-		in = d.tight
-	}
-	for _, s := range in {
-		if strings.Contains(s, form) {
-			return true
-		}
-	}
-	for _, packed := range packedForms(form, number && d.asRaw) {
-		if bytes.Contains(d.raw, packed) {
-			return true
-		}
-	}
-	return false
-}
-
-// packedForms gives form in encodings in which it cannot be read: UTF-16, base64 wherever it may begin, hex.
-// digits adds how machines keep numbers: packed decimals in both orders and an integer.
-func packedForms(form string, digits bool) (l [][]byte) {
-	units := utf16.Encode([]rune(form))
-	var be, le []byte
-	for _, u := range units {
-		be, le = binary.BigEndian.AppendUint16(be, u), binary.LittleEndian.AppendUint16(le, u)
-	}
-	l = append(l, []byte(form), be[1:], le[:len(le)-1])
-	for _, text := range []string{form, titled(form)} {
-		l = append(l, []byte(text), []byte(hex.EncodeToString([]byte(text))), []byte(strings.ToUpper(hex.EncodeToString([]byte(text)))))
-		for shift := range 3 { // the first and the last sign depend on what is beside it
-			padded := append(make([]byte, shift), text...)
-			padded = padded[:len(padded)/3*3]
-			if from := (shift + 2) / 3 * 4; len(padded)/3*4 > from+6 {
-				l = append(l, []byte(base64.StdEncoding.EncodeToString(padded)[from:]), []byte(base64.URLEncoding.EncodeToString(padded)[from:]))
-			}
-		}
-	}
-	if !digits {
-		return l
-	}
-	for _, s := range []string{form, form[1:]} { // whichever half of a byte it begins in
+// packedDigits gives how machines keep digits: packed decimals in both orders, whichever half of
+// a byte they begin in, and integers.
+func packedDigits(n string) (l []string) {
+	for _, s := range []string{n, n[1:]} {
 		var bcd, swapped []byte
 		for i := 0; i+1 < len(s); i += 2 {
 			hi, lo := s[i]-'0', s[i+1]-'0'
 			bcd, swapped = append(bcd, hi<<4|lo), append(swapped, lo<<4|hi)
 		}
-		if len(bcd) > 3 {
-			l = append(l, bcd, swapped)
-		}
+		l = append(l, string(bcd), string(swapped))
 	}
-	if n, err := strconv.ParseUint(form, 10, 64); err == nil && len(form) >= 10 {
-		l = append(l, binary.BigEndian.AppendUint64(nil, n)[2:], binary.LittleEndian.AppendUint64(nil, n)[:6])
-	}
-	return l
+	v, _ := strconv.ParseUint(n, 10, 64)
+	return append(l, string(binary.BigEndian.AppendUint64(nil, v)[2:]), string(binary.LittleEndian.AppendUint64(nil, v)[:6]))
 }
 
-// titled gives a name as it is written in most places: words begin with capitals.
-func titled(s string) string {
-	words := strings.Split(s, " ")
-	for i, w := range words {
-		for j := range w {
-			if j > 0 {
-				words[i] = strings.ToUpper(w[:j]) + w[j:]
-				break
+// searcher finds marks.
+type searcher struct {
+	words  needles // names, and last digits that stand alone
+	digits needles // in texts without what stands between digits
+	packed needles // in files
+
+	known map[string]map[*mark]level // what was found, by what it was found in
+}
+
+// newSearcher makes one. Numbers are looked for from behind the digit for national calls, and
+// without area code: so they are found in all ways to write them.
+func newSearcher(marks map[string]*mark) *searcher {
+	s := &searcher{known: map[string]map[*mark]level{}}
+	for _, m := range marks {
+		if m.num == "" {
+			for _, f := range nameForms(m.text) {
+				s.words.add(needle{m, f, whole, false})
+			}
+			continue
+		}
+		n := len(m.num) - cutDigits
+		s.words.add(needle{m, m.num[n:], whole, true})
+		s.words.add(needle{m, m.num[n-2:], whole, true})
+		s.digits.add(needle{m, m.num[1 : n+1], whole, false}) // more than a mask shows
+		s.digits.add(needle{m, m.num[3 : n+1], whole, false})
+		s.digits.add(needle{m, m.num[3:], whole, false})
+		s.digits.add(needle{m, m.num[1:n], front, false})
+		for _, f := range append(packedDigits(m.num[1:]), packedDigits(m.num)...) {
+			s.packed.add(needle{m, f, whole, false})
+		}
+	}
+	return s
+}
+
+// needle is one form of a mark.
+type needle struct {
+	m     *mark
+	form  string
+	shows level
+	alone bool // it is not found within a word or a number
+}
+
+// needles are looked for all at once: by the first four bytes.
+type needles struct {
+	maybe [1 << 16]bool
+	begin map[string][]needle
+}
+
+func hash4(s string) uint16 {
+	return uint16((uint32(s[0]) | uint32(s[1])<<8 | uint32(s[2])<<16 | uint32(s[3])<<24) * 2654435761 >> 16)
+}
+
+func (l *needles) add(n needle) {
+	if l.begin == nil {
+		l.begin = map[string][]needle{}
+	}
+	l.maybe[hash4(n.form)] = true
+	l.begin[n.form[:4]] = append(l.begin[n.form[:4]], n)
+}
+
+func (l *needles) in(text string, found map[*mark]level) {
+	for i := 0; i+4 <= len(text); i++ {
+		if !l.maybe[hash4(text[i:])] {
+			continue
+		}
+		for _, n := range l.begin[text[i:i+4]] {
+			if strings.HasPrefix(text[i:], n.form) && !(n.alone && (inWord(text[:i], true) || inWord(text[i+len(n.form):], false))) {
+				found[n.m] = max(found[n.m], n.shows)
 			}
 		}
 	}
-	return strings.Join(words, " ")
-}
-
-// last tells whether the last digits of a number stand in d alone. All begin with a 0, as
-// neither a count nor a port does; what is longer is found as a piece of the number.
-func (d *doc) last(m *mark) bool {
-	for _, n := range []int{cutDigits, cutDigits + 2} {
-		tail := m.num[len(m.num)-n:]
-		for _, s := range d.plain {
-			for at := 0; ; {
-				i := strings.Index(s[at:], tail)
-				if i < 0 {
-					break
-				}
-				i += at
-				if !inWord(s[:i], true) && !inWord(s[i+n:], false) {
-					return true
-				}
-				at = i + 1
-			}
-		}
-	}
-	return false
 }
 
 // inWord tells whether s goes on into a word or a number at its end, or at its beginning.
@@ -262,36 +163,198 @@ func inWord(s string, end bool) bool {
 	if end {
 		c = s[len(s)-1]
 	}
-	return c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || strings.IndexByte("+/_=.:#-", c) >= 0
+	return c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || strings.IndexByte("+/_=.:#-", c) >= 0
+}
+
+// doc is what somebody got from somewhere.
+type doc struct {
+	from  string
+	raw   []byte
+	file  bool            // of the box: packed forms are looked for, too
+	typed map[string]bool // marks that who got it knew before
+
+	found map[*mark]level // nil: not looked for yet
+}
+
+var (
+	uEscape   = regexp.MustCompile(`\\u[0-9a-fA-F]{4}`)
+	pEscape   = regexp.MustCompile(`%[0-9a-fA-F]{2}`)
+	auditLink = regexp.MustCompile(`\b[0-9a-f]{4} ?(?:…|\.\.\.) ?[0-9a-f]{4}\b`) // of a line of the audit trail: no telephone has such a number
+	base64s   = signs("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_")
+	hexs      = signs("0123456789abcdefABCDEF")
+	digits    = signs("0123456789")
+	between   = signs(" -/().\u00a0\u2009\u202f\u200b\u2060") // by their bytes: what people write between digits, and what browsers do
+	zipMagic  = "PK\x03\x04"
+)
+
+// docsOf gives what was got, and what is packed in it.
+func docsOf(from string, raw []byte, file bool) (l []*doc) {
+	l = append(l, &doc{from: from, raw: raw, file: file})
+	if !strings.HasPrefix(string(raw), zipMagic) {
+		return l
+	}
+	z, err := zip.NewReader(bytes.NewReader(raw), int64(len(raw)))
+	if err != nil {
+		return l
+	}
+	for _, f := range z.File {
+		if r, err := f.Open(); err == nil {
+			b, _ := io.ReadAll(r)
+			l = append(l, docsOf(from+": "+f.Name, b, file)...)
+		}
+	}
+	return l
+}
+
+// look finds all marks in d: in the text as it is, unescaped, decoded from what looks like base64
+// or hex, and without the zeros of UTF-16.
+func (s *searcher) look(d *doc) {
+	d.found = map[*mark]level{}
+	text := string(d.raw)
+	all := []string{text}
+	if !d.file {
+		for next := unescaped(text); next != all[len(all)-1] && len(all) < 4; next = unescaped(next) { // what is escaped in an escape
+			all = append(all, next)
+		}
+	}
+	for _, x := range all {
+		if !d.file {
+			x = auditLink.ReplaceAllString(x, "")
+		}
+		s.words.in(lower(x), d.found)
+		s.digits.in(tight(x), d.found)
+		if !d.file {
+			s.digits.in(tight(withoutMarkup(x)), d.found)
+		}
+	}
+	var rest []string
+	if strings.Contains(text, "\x00") {
+		rest = append(rest, strings.ReplaceAll(text, "\x00", ""))
+	}
+	for _, x := range piecesOf(text, base64s, 14) {
+		x = strings.NewReplacer("-", "+", "_", "/").Replace(x)
+		for from := range 4 { // it may begin within a word
+			b, _ := base64.RawStdEncoding.DecodeString(x[from : from+(len(x)-from)/4*4])
+			rest = append(rest, string(b))
+		}
+	}
+	for _, x := range piecesOf(text, hexs, 14) {
+		for from := range 2 {
+			b, _ := hex.DecodeString(x[from : from+(len(x)-from)/2*2])
+			rest = append(rest, string(b))
+		}
+	}
+	for _, x := range rest {
+		s.words.in(lower(x), d.found)
+		s.digits.in(x, d.found)
+	}
+	if d.file {
+		s.packed.in(text, d.found)
+	}
+}
+
+func signs(s string) (l [256]bool) {
+	for i := range len(s) {
+		l[s[i]] = true
+	}
+	return l
+}
+
+// piecesOf gives the longest pieces of a text that are of some signs alone, and have n at least.
+func piecesOf(text string, of [256]bool, n int) (l []string) {
+	from := 0
+	for i := range len(text) + 1 {
+		if i < len(text) && of[text[i]] {
+			continue
+		}
+		if i-from >= n {
+			l = append(l, text[from:i])
+		}
+		from = i + 1
+	}
+	return l
+}
+
+func withoutMarkup(s string) string {
+	b := make([]byte, 0, len(s))
+	for s != "" {
+		from := strings.IndexByte(s, '<')
+		n := strings.IndexByte(s[max(from, 0):], '>')
+		if from < 0 || n < 0 {
+			break
+		}
+		b = append(b, s[:from]...)
+		s = s[from+n+1:]
+	}
+	return string(append(b, s...))
+}
+
+// unescaped takes off one layer of escapes of JSON, HTML and addresses.
+func unescaped(s string) string {
+	s = uEscape.ReplaceAllStringFunc(s, func(e string) string {
+		n, _ := strconv.ParseUint(e[2:], 16, 16)
+		return string(rune(n))
+	})
+	s = strings.ReplaceAll(html.UnescapeString(s), `\"`, `"`)
+	return pEscape.ReplaceAllStringFunc(s, func(e string) string {
+		n, _ := strconv.ParseUint(e[1:], 16, 8)
+		return string([]byte{byte(n)})
+	})
+}
+
+// lower is strings.ToLower that leaves alone what is no UTF-8.
+func lower(s string) string {
+	b := make([]byte, 0, len(s))
+	for i := 0; i < len(s); {
+		r, n := utf8.DecodeRuneInString(s[i:])
+		if r == utf8.RuneError && n == 1 {
+			b = append(b, s[i])
+		} else {
+			b = utf8.AppendRune(b, unicode.ToLower(r))
+		}
+		i += n
+	}
+	return string(b)
+}
+
+// tight gives a text without what stands between digits.
+func tight(s string) string {
+	b := make([]byte, 0, len(s))
+	last := 0 // how long b was behind the last digit
+	for i := range len(s) {
+		switch c := s[i]; {
+		case digits[c]:
+			if last > 0 {
+				b = b[:last]
+			}
+			b = append(b, c)
+			last = len(b)
+		case between[c]:
+			b = append(b, c)
+		default:
+			b = append(b, c)
+			last = 0
+		}
+	}
+	return string(b)
 }
 
 // sees gives how much of m stands in d.
-func (d *doc) sees(m *mark) level {
-	for _, f := range m.wholeForms() {
-		if d.holds(f, m.num != "") {
-			return whole
+func (s *searcher) sees(d *doc, m *mark) level {
+	if d.found == nil {
+		key := fmt.Sprint(d.file, sha256.Sum256(d.raw))
+		if d.found = s.known[key]; d.found == nil {
+			s.look(d)
+			s.known[key] = d.found
 		}
 	}
-	if m.num == "" {
-		return nothing
-	}
-	for _, f := range m.moreForms() {
-		if len(f) > 6 && d.holds(f, true) {
-			return whole
-		}
-	}
-	switch {
-	case d.last(m):
-		return whole
-	case d.holds(m.frontForm(), true):
-		return front
-	}
-	return nothing
+	return d.found[m]
 }
 
 // TestMarks plants marks in all ways, and finds each: a search that finds nothing proves nothing.
 func TestMarks(t *testing.T) {
 	name, num := &mark{text: "Jörglinde Überquast"}, &mark{num: "0305211020413"}
+	search := newSearcher(map[string]*mark{"name": name, "number": num})
 	enc16 := func(s string) string {
 		var b []byte
 		for _, u := range utf16.Encode([]rune(s)) {
@@ -337,8 +400,11 @@ func TestMarks(t *testing.T) {
 		{num, string(binary.BigEndian.AppendUint64(nil, 305211020413)), whole, true},
 		{num, enc16("0305211020413"), whole, true},
 		{num, "305211", nothing, true},
+		{num, "link <td>0413…98ab</td>, 98ab…0413", nothing, false},
+		{num, "0305211…0413", whole, false},
+		{num, "030 5 2 1-1 0 2 04 13", whole, false},
 	} {
-		if got := docsOf("", []byte(c.text), c.raw)[0].sees(c.m); got != c.want {
+		if got := search.sees(docsOf("", []byte(c.text), c.raw)[0], c.m); got != c.want {
 			t.Errorf("%q: %v, wanted %v", c.text, got, c.want)
 		}
 	}
@@ -347,7 +413,7 @@ func TestMarks(t *testing.T) {
 	w, _ := z.Create("page.html")
 	fmt.Fprint(w, "030 5211 020413")
 	z.Close()
-	if d := docsOf("", b.Bytes(), false); len(d) != 2 || d[1].sees(num) != whole {
+	if d := docsOf("", b.Bytes(), false); len(d) != 2 || search.sees(d[1], num) != whole {
 		t.Error("not found in an archive")
 	}
 }

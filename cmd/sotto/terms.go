@@ -49,6 +49,7 @@ func (t *termsTask) flags(f *flag.FlagSet) {
 	f.BoolVar(&t.proofs, "proofs", false, "print the daily proofs, the oldest first")
 	t.span.flags(f)
 	f.BoolVar(&t.yes, "yes", false, "do not ask")
+	f.BoolVar(&t.progress, "progress", false, "tell how long counting takes, also where no terminal is")
 	f.BoolVar(&t.json, "json", false, "print JSON, and all else to the standard error")
 }
 
@@ -75,7 +76,7 @@ func (t *termsTask) run(ctx context.Context, store *storage.Store, d *desk) erro
 		return err
 	}
 	if t.set == "" && t.preset == "" {
-		list, err := r.PreviewSettings(ctx, now)
+		list, err := preview(ctx, r, d, now)
 		if err != nil {
 			return err
 		}
@@ -85,7 +86,7 @@ func (t *termsTask) run(ctx context.Context, store *storage.Store, d *desk) erro
 	if err != nil {
 		return fmt.Errorf("nothing was changed: %w", err)
 	}
-	list, err := r.PreviewSettings(ctx, next)
+	list, err := preview(ctx, r, d, next)
 	if err != nil {
 		return fmt.Errorf("nothing was changed: %w", err)
 	}
@@ -94,7 +95,16 @@ func (t *termsTask) run(ctx context.Context, store *storage.Store, d *desk) erro
 		d.say("All of it is so already.\n")
 		return t.told(d, rev, diff, nil)
 	}
+	more := diff.More()
 	for _, c := range diff {
+		if c.Way != policy.More {
+			d.say("%s.\n", c)
+		}
+	}
+	if len(more) > 0 {
+		d.say("With this the box collects, keeps or shows more, which the audit trail notes:\n")
+	}
+	for _, c := range more {
 		d.say("%s.\n", c)
 	}
 	goes := slices.DeleteFunc(slices.Clone(list), func(p storage.Preview) bool { return p.Goes == 0 })
@@ -112,6 +122,12 @@ func (t *termsTask) run(ctx context.Context, store *storage.Store, d *desk) erro
 	}
 	d.say("This is set now.\n")
 	return t.told(d, rev, diff, goes)
+}
+
+// preview counts what is here and what of that settings would delete.
+func preview(ctx context.Context, r *storage.Reader, d *desk, s policy.Settings) ([]storage.Preview, error) {
+	defer d.working("counting")()
+	return r.PreviewSettings(ctx, s)
 }
 
 // kindWords says of how many what there are.
@@ -148,11 +164,7 @@ func (t *termsTask) print(w io.Writer, now policy.Settings, rev storage.Rev, lis
 	if err := tab.end(); err != nil {
 		return err
 	}
-	country := now.Country
-	if country == "" {
-		country = "no country"
-	}
-	_, err := fmt.Fprintf(w, "The preset is that of %s. Masked numbers are without their last %d digits.\n", country, now.Cut)
+	_, err := io.WriteString(w, tellSettings(now, rev))
 	return err
 }
 
@@ -163,6 +175,7 @@ func (t *termsTask) told(d *desk, rev storage.Rev, diff policy.Diff, goes []stor
 	}
 	type change struct {
 		Field string `json:"field"`
+		More  bool   `json:"more"` // the box collects, keeps or shows more
 		Old   string `json:"old"`
 		New   string `json:"new"`
 		Text  string `json:"text"`
@@ -174,7 +187,7 @@ func (t *termsTask) told(d *desk, rev storage.Rev, diff policy.Diff, goes []stor
 	}
 	changes, deletes := []change{}, []gone{}
 	for _, c := range diff {
-		changes = append(changes, change{c.Field, c.Old, c.New, c.Text})
+		changes = append(changes, change{c.Field, c.Way == policy.More, c.Old, c.New, c.Text})
 	}
 	for _, p := range goes {
 		deletes = append(deletes, gone{p.Kind, p.Goes, date(p.Before)})

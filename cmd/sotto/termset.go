@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"sotto/storage"
 	"sotto/storage/policy"
 )
 
@@ -83,13 +84,45 @@ func setOne(s *policy.Settings, name, value string) error {
 	return err
 }
 
+// tellSettings tells in words what is set beside terms.
+func tellSettings(now policy.Settings, rev storage.Rev) string {
+	country := now.Country
+	if country == "" {
+		country = "no country"
+	}
+	preset := fmt.Sprintf("The preset is that of %s.", country)
+	if rev == 0 {
+		preset = fmt.Sprintf("Nothing was set yet: the preset of %s counts, and goes with the country of the plan.", country)
+	}
+	var sees, calls []string
+	for _, r := range policy.Roles() {
+		if now.May(r, policy.SeeRecords) {
+			sees = append(sees, fmt.Sprintf("%v %v", r, now.Sees(r)))
+		}
+	}
+	for _, c := range []struct {
+		name string
+		is   bool
+	}{{"internal", now.Record.Internal}, {"incoming", now.Record.Incoming}, {"outgoing", now.Record.Outgoing}, {"failed", now.Record.Failed}} {
+		if c.is {
+			calls = append(calls, c.name)
+		}
+	}
+	second := "without anybody else"
+	if now.Unmask.Second {
+		second = "when somebody else agrees"
+	}
+	return fmt.Sprintf(`%s
+Outside numbers in calls of others: %s.
+Masked is without the last %d digits. One that is asked for shows for %d minutes, %s.
+Calls that make a record: %s.
+`, preset, strings.Join(sees, ", "), now.Cut, now.Unmask.Minutes, second, strings.Join(append(calls, "those to emergency numbers"), ", "))
+}
+
 // parseRole reads the name of a role. In place of its blank there may be a hyphen.
 func parseRole(s string) (policy.Role, error) {
-	name := strings.ReplaceAll(strings.ToLower(s), "-", " ")
-	for _, r := range policy.Roles() {
-		if r.String() == name {
-			return r, nil
-		}
+	if r, ok := policy.RoleNamed(strings.ReplaceAll(strings.ToLower(s), "-", " ")); ok {
+		return r, nil
 	}
 	return 0, errors.New("the roles are owner, admin, privacy-officer, installer and staff")
 }

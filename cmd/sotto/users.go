@@ -13,8 +13,11 @@ import (
 )
 
 const usersUsage = `Usage: sotto users import [flags] FILE.csv
+       sotto users list [-json]
+       sotto users fields [flags] [place,department,email,mobile, or none]
+       sotto users journal [flags] -user EXTENSION on|off
 
-Takes over users from a table, as spreadsheets save it: all of it or, if one row is wrong,
+import takes over users from a table, as spreadsheets save it: all of it or, if one row is wrong,
 nothing. It tells for each row what becomes of it, by the number of the row and without what
 stands in it. The first row names the columns, in English or German: name and extension, and
 what else there is of ID, ports, SIP, place, department, e-mail, mobile, protected, show only.
@@ -23,13 +26,21 @@ A column that is not there leaves everybody's value as it is; an empty cell empt
 Users whom the table does not have stay, unless -remove-others is said: then they leave the
 plan, you type the word remove before, and what is kept of them goes after its term.
 
-It ends with 0 if the users are taken over, or with -preview could be, and else with 1.
+list shows all users. fields says what else of users is kept beside name and extension, which
+is nothing until you name it here; of a field that is left out every user's value is deleted,
+and you type the word delete before. journal turns a user's own list of calls on or off, from
+now on; users can do that themselves on the page.
+
+It ends with 0 if it is done, or with -preview could be, with 3 if nobody has the extension,
+and else with 1.
 
 `
 
 // usersTask takes users over.
 type usersTask struct {
 	*common
+	verb, word            string // import FILE, fields LIST, journal on
+	ext                   string
 	preview, removeOthers bool
 }
 
@@ -38,19 +49,44 @@ func newUsers(c *common) task { return &usersTask{common: c} }
 func (t *usersTask) flags(f *flag.FlagSet) {
 	f.BoolVar(&t.preview, "preview", false, "tell what would become of each row, and change nothing")
 	f.BoolVar(&t.removeOthers, "remove-others", false, "take users out of the plan whom the table does not have")
+	f.StringVar(&t.ext, "user", "", "`extension` of the user whose journal it is")
 	f.BoolVar(&t.yes, "yes", false, "do not ask")
 	f.BoolVar(&t.json, "json", false, "print JSON, and all else to the standard error")
 }
 
 func (t *usersTask) check(words []string) error {
-	if len(words) != 2 || words[0] != "import" {
-		return errors.New("say import and one file; -h tells more")
+	if len(words) > 0 {
+		t.verb = words[0]
 	}
-	t.in = words[1]
+	if len(words) == 2 {
+		t.word = words[1]
+	}
+	importing, right := t.verb == "import", false
+	switch t.verb {
+	case "import":
+		right, t.in = t.word != "", t.word
+	case "list":
+		right = len(words) == 1
+	case "fields":
+		right = len(words) <= 2
+	case "journal":
+		right = t.word == "on" || t.word == "off"
+	}
+	if !right || len(words) > 2 || !importing && (t.preview || t.removeOthers) || (t.verb == "journal") != (t.ext != "") {
+		return errors.New("say import and a file, list, fields, or journal with -user and on or off; -h tells more")
+	}
 	return nil
 }
 
 func (t *usersTask) run(ctx context.Context, store *storage.Store, d *desk) error {
+	switch t.verb {
+	case "list":
+		return t.list(ctx, store, d)
+	case "fields":
+		return t.fields(ctx, store, d)
+	case "journal":
+		return t.journal(ctx, store, d)
+	}
 	old, rev := store.CurrentPlan()
 	next, report, err := usercsv.Read(d.in, old, usercsv.Options{RemoveOthers: t.removeOthers})
 	if err != nil {
@@ -94,7 +130,7 @@ func (t *usersTask) keep(ctx context.Context, store *storage.Store, d *desk, rev
 		}
 		return false, err
 	}
-	d.say("The users are taken over. Those who telephone on the network and are new need a secret: make it on the page.\n")
+	d.say("The users are taken over. Who is new and telephones on the network gets a secret at the next start of the box.\n")
 	return true, nil
 }
 

@@ -56,16 +56,14 @@ func (w *whose) person(ctx context.Context, store *storage.Store, d *desk) (stor
 
 // user gives who has an extension today, or else the one user who had it and has left the plan.
 func user(ctx context.Context, store *storage.Store, ext plan.Ext) (storage.Person, error) {
-	p, _ := store.CurrentPlan()
-	has := func(u plan.User) bool { return u.Ext == ext }
-	if i := slices.IndexFunc(p.Users, has); i >= 0 {
-		return storage.Person{User: p.Users[i].ID}, nil
+	if id, err := planUser(store, ext); err == nil {
+		return storage.Person{User: id}, nil
 	}
 	former, err := store.As(atTerminal).FormerUsers(ctx)
 	if err != nil {
 		return storage.Person{}, err
 	}
-	former = slices.DeleteFunc(former, func(u storage.FormerUser) bool { return !has(u.User) })
+	former = slices.DeleteFunc(former, func(u storage.FormerUser) bool { return u.User.Ext != ext })
 	switch len(former) {
 	case 0:
 		return storage.Person{}, exitError{errors.New("nobody has this extension, and no user who has left the plan had it"), exitUnknown}
@@ -73,6 +71,17 @@ func user(ctx context.Context, store *storage.Store, ext plan.Ext) (storage.Pers
 		return storage.Person{User: former[0].ID}, nil
 	}
 	return storage.Person{}, errors.New("nothing was done: several users had this extension and have left the plan: choose on the page, under Privacy, which shows their names")
+}
+
+// planUser gives the user of the plan who has an extension.
+func planUser(store *storage.Store, ext plan.Ext) (plan.UserID, error) {
+	p, _ := store.CurrentPlan()
+	for _, u := range p.Users {
+		if u.Ext == ext {
+			return u.ID, nil
+		}
+	}
+	return "", exitError{errors.New("the plan has no user with this extension"), exitUnknown}
 }
 
 // account gives who logs in with a name.

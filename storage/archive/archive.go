@@ -115,17 +115,16 @@ type Notice struct {
 
 // Call is one call, as a call record or a journal has it.
 type Call struct {
-	Began     time.Time `json:"began"`          // in UTC
-	Direction string    `json:"direction"`      // "incoming", "outgoing", "internal"
-	Came      bool      `json:"came"`           // it came to the person; else the person made it
-	Own       End       `json:"own"`            // the person
-	Other     End       `json:"other"`          // who was at the other end
-	RangMS    int64     `json:"rang_ms"`        // until the answer or the end
-	TalkedMS  int64     `json:"talked_ms"`      // from the answer to the end
-	Outcome   string    `json:"outcome"`        // in a word
-	Held      bool      `json:"held"`           // it was on hold for some time
-	Emergency bool      `json:"emergency"`      // to an emergency number
-	Code      string    `json:"code,omitempty"` // name of the accounting code
+	Began     time.Time `json:"began"`     // in UTC
+	Direction string    `json:"direction"` // "incoming", "outgoing", "internal"
+	Came      bool      `json:"came"`      // it came to the person; else the person made it
+	Own       End       `json:"own"`       // the person
+	Other     End       `json:"other"`     // who was at the other end
+	RangMS    int64     `json:"rang_ms"`   // until the answer or the end
+	TalkedMS  int64     `json:"talked_ms"` // from the answer to the end
+	Outcome   string    `json:"outcome"`   // in a word
+	Held      bool      `json:"held"`      // it was on hold for some time
+	Emergency bool      `json:"emergency"` // to an emergency number
 }
 
 // End is one end of a call: what may be told of it, and in words why there is no more.

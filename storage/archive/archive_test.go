@@ -69,7 +69,7 @@ func full(open *int) *Content {
 		Facts: []Fact{{"Name", "Fact " + evil}}, Former: []Past{{3, []Fact{{"Name", "Former " + evil}}}},
 		Accounts: []Login{{"Login " + evil, "staff"}}, Telephones: []Telephone{{"Agent " + evil, "192.0.2.1:5060", "sip:" + evil, made}},
 		Recipients: []Recipient{{"Export", "To " + evil, 12_345, made}}, Notices: []Notice{{made, "admin", "", "shown", "Reason " + evil}},
-		Calls:   seq(Call{Began: made, Direction: "incoming", Came: true, Own: End{Ext: "11"}, Other: End{Name: "Call " + evil, Number: "+4930…", Line: evil}, RangMS: 4000, TalkedMS: 3_725_000, Outcome: "answered", Code: evil}),
+		Calls:   seq(Call{Began: made, Direction: "incoming", Came: true, Own: End{Ext: "11"}, Other: End{Name: "Call " + evil, Number: "+4930…", Line: evil}, RangMS: 4000, TalkedMS: 3_725_000, Outcome: "answered"}),
 		Journal: seq(Call{Began: made, Direction: "outgoing", Other: End{Number: "+491", Note: "Journal " + evil}, RangMS: 61_000, Outcome: "no answer"}),
 		Others:  seq(Call{Began: made, Own: End{Ext: "12"}, Other: End{Note: "Others " + evil}}),
 		Looks:   seq(Look{At: made, By: "owner", What: "Look " + evil, Rows: 2, Before: "Past " + evil, After: "Next " + evil}, Look{At: made, Own: true, What: "plan"}),

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -15,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"sotto/pbx"
 	"sotto/storage"
@@ -28,21 +30,37 @@ const childEnv = "CUTTEST_CHILD"
 func TestMain(m *testing.M) {
 	var name string
 	var seed uint64
-	if _, err := fmt.Sscan(os.Getenv(childEnv), &name, &seed); err != nil {
+	var hour int
+	if _, err := fmt.Sscan(os.Getenv(childEnv), &name, &seed, &hour); err != nil {
 		os.Exit(m.Run())
 	}
 	c := &child{out: os.Stdout, top: os.Getenv(childEnv + "_TOP"), rnd: rand.New(rand.NewPCG(seed, 5)), in: bufio.NewScanner(os.Stdin)}
-	work := map[string]func() error{"office": c.office, "first": c.first, "erase": c.erase, "faults": c.faults, "stall": c.stall, "again": c.again, "prepare": c.prepare, "hold": c.hold, "record": c.record}[name]
-	if err := work(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
+	work := map[string]func() error{"office": c.office, "first": c.first, "erase": c.erase, "faults": c.faults, "stall": c.stall, "again": c.again, "prepare": c.prepare, "wipe": c.wiping, "hold": c.hold, "record": c.record}[name]
+	end := func(err error) {
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
 	}
+	if !slices.Contains([]string{"office", "first", "erase", "prepare", "wipe"}, name) {
+		end(work())
+		return
+	}
+	bubbled = func(*testing.T) {
+		time.Sleep(time.Until(firstHour.Add(time.Duration(hour) * time.Hour)))
+		end(work())
+	}
+	nowhere, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	end(errors.Join(err, flag.Set("test.run", "^TestChild$")))
+	os.Stdout = nowhere // where package testing says how it went
+	m.Run()
 }
 
 // child is the process whose power is cut. It says what it begins and what was
 // acknowledged, one line each:
 //
 //	open              the store is open
+//	made? M N K J     records M to N are to be, of plan K; anna has a journal or not
 //	records N         all up to number N are durable
 //	plan? K, plan K   plan K is to be, and is
 //	secret? N, secret N
@@ -52,6 +70,13 @@ func TestMain(m *testing.M) {
 //	wrote ID N          so many have been taken
 //	audio ID            all have, and it was closed
 //	drop? ID, drop ID
+//	settings? N, settings N
+//	switch? N, switch N   anna's journal is to be off, or on, and is
+//	wipe? N, wipe N     her journal is to be erased up to record N, and is
+//	lines N             so many lines of the audit trail are durable
+//	grants N            so are N requests to see a number
+//	clock? H            the clock goes on to hour H
+//	swept D             the box has proved on day D that its terms are kept
 //	ready, tried, done  it waits for a line from the test
 type child struct {
 	out  io.Writer
@@ -102,6 +127,11 @@ func (c *child) office() error {
 	if err := c.open(); err != nil {
 		return err
 	}
+	if _, rev, err := c.s.As(owner).Settings(context.Background()); err != nil || rev == 0 {
+		if err := errors.Join(err, c.settings()); err != nil {
+			return err
+		}
+	}
 	for {
 		if err := c.step(); err != nil {
 			return err
@@ -115,9 +145,23 @@ func (c *child) step() error {
 	if len(p.Users) < 2 || c.rnd.IntN(25) == 0 {
 		return c.plan(k + 1)
 	}
-	switch c.rnd.IntN(25) {
+	switch c.rnd.IntN(40) {
 	case 4:
 		return c.audio(k)
+	case 5, 6:
+		return c.pass()
+	case 7, 8:
+		return c.look()
+	case 9:
+		return c.leave()
+	case 10:
+		return c.switches()
+	case 11:
+		return c.wipe()
+	case 12, 13:
+		return c.unmask()
+	case 14:
+		return c.settings()
 	case 0:
 		return c.eraseOne(caller(c.rnd.IntN(12)))
 	case 1:
@@ -137,6 +181,7 @@ func (c *child) newest() int { return int(c.s.Health().Newest) }
 
 func (c *child) records(n, k int) error {
 	newest := c.newest()
+	c.say("made?", newest+1, newest+n, k, btoi(c.s.JournalOn(anna)))
 	for i := range n {
 		c.s.Append(recordOf(newest+1+i, k))
 	}
@@ -300,6 +345,7 @@ func (c *child) erase() error {
 		if err := c.records(1, k+1); err != nil {
 			return err
 		}
+		time.Sleep(time.Second) // of the bubble: the pauses of the sweep pass
 	}
 	return errors.New("an erasure is not swept")
 }

@@ -13,10 +13,12 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"sotto/storage/policy"
 )
 
 // livesFlag is how many boxes TestPowerCuts has, each cut about 15 times.
-var livesFlag = flag.Int("lives", 14, "boxes whose power is cut, about 15 times each")
+var livesFlag = flag.Int("lives", 10, "boxes whose power is cut, about 15 times each")
 
 // outcomesOfCut is how many survivors of each cut are looked at.
 const outcomesOfCut = 3
@@ -54,7 +56,7 @@ func (r *rig) run(work string, n int, answers map[string]func()) (cut bool) {
 	}
 	defer m.Close()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%s %d", childEnv, work, r.rnd.Uint64()), childEnv+"_TOP="+dir, "GOMAXPROCS=2")
+	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%s %d %d", childEnv, work, r.rnd.Uint64(), r.truth.hour), childEnv+"_TOP="+dir, "GOMAXPROCS=2")
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.StdoutPipe()
@@ -125,13 +127,17 @@ func TestPowerCuts(t *testing.T) {
 		lives = min(lives, 1)
 	}
 	began := time.Now()
-	acked, records, erased := 0, 0, 0
+	acked, records, erased, lines, days, past := 0, 0, 0, 0, 0, 0
 	for life := range lives {
 		r := newRig(t, uint64(life))
 		for range 10 + r.rnd.IntN(10) {
 			n := r.rnd.IntN(400)
 			if r.rnd.IntN(3) == 0 {
 				n = r.rnd.IntN(40)
+			}
+			r.switchedOff()
+			if r.rnd.IntN(8) == 0 { // days pass
+				n *= 8
 			}
 			for r.rnd.IntN(4) == 0 { // first a kill or two: the kernel keeps what was not synced
 				r.run("office", r.rnd.IntN(200), nil)
@@ -144,9 +150,14 @@ func TestPowerCuts(t *testing.T) {
 			cuts++
 		}
 		acked, records, erased = acked+r.truth.acked, records+r.truth.records, erased+len(r.truth.erased)
+		lines, days = lines+r.truth.lines, days+r.truth.hour/24
+		for _, m := range r.truth.made {
+			must, _ := r.truth.dated(m.date, terms[policy.Records])
+			past += btoi(must)
+		}
 	}
-	t.Logf("%d cuts, %d outcomes each, %d ms a cut; %d acknowledgements, %d records, %d persons erased; nothing lost",
-		cuts, outcomesOfCut, time.Since(began).Milliseconds()/int64(cuts), acked, records, erased)
+	t.Logf("%d cuts, %d outcomes each, %d ms a cut; %d acknowledgements, %d records, %d persons erased, %d lines of the audit trail, %d days with %d records past their term; nothing lost",
+		cuts, outcomesOfCut, time.Since(began).Milliseconds()/int64(cuts), acked, records, erased, lines, days, past)
 }
 
 // TestKilledThenCut kills an office after each of its first changes, so that the kernel has
@@ -188,7 +199,7 @@ func (r *rig) every(work string, step int) (n int) {
 }
 
 // TestCutAtEveryStep cuts after each change that a first start makes, and then after each
-// that an erasure makes, the sweep after it included.
+// that an erasure makes, the sweep after it included, and one of a journal.
 func TestCutAtEveryStep(t *testing.T) {
 	if testing.Short() {
 		t.Skip("long")
@@ -197,8 +208,13 @@ func TestCutAtEveryStep(t *testing.T) {
 	n := r.every("first", 1)
 	t.Logf("first start: %d changes", n)
 	r.run("prepare", -1, nil)
+	before := r.disk.Survivor(r.rnd)
+	truth := r.truth.clone()
 	n = r.every("erase", 1)
 	t.Logf("erasure: %d changes", n)
+	r.disk, r.truth = before, truth
+	n = r.every("wipe", 1)
+	t.Logf("erasure of a journal: %d changes", n)
 }
 
 // TestCutRecording cuts after each change that a recording makes: all but its last one and a

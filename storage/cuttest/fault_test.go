@@ -24,6 +24,7 @@ func faulty(t *testing.T, errno syscall.Errno, hit func(Op) bool) {
 	kinds := map[string]int{}
 	for round := range rounds {
 		r := newRig(t, uint64(round)+uint64(errno)<<8)
+		r.truth.faulty = true
 		after, times := int64(r.rnd.IntN(60)), int64(1)<<60
 		if round%2 == 1 {
 			times = 1 + r.rnd.Int64N(4)

@@ -16,7 +16,13 @@ import (
 // tell right from wrong: a record by its id and the plan it was made under, a plan by its
 // number, a secret by its count.
 
-var owner = storage.Viewer{Role: storage.Owner}
+var (
+	owner  = storage.Viewer{Role: storage.Owner}
+	asAnna = storage.Viewer{Role: storage.Staff, User: anna}
+)
+
+// firstBegan is when record 0 would begin, in ms since 1970; the others follow each second.
+const firstBegan = 1_700_000_000_000
 
 // anna stays in every plan, and so does her secret.
 const anna = plan.UserID("user-anna")
@@ -65,10 +71,12 @@ func recordOf(id, k int) pbx.Record {
 	}
 	r := pbx.Record{
 		From: outside, To: inside, Outcome: pbx.Answered, Cause: pbx.Cause(rnd.IntN(100)), Held: rnd.IntN(2) == 0,
-		Began: time.UnixMilli(1_700_000_000_000 + int64(id)*1000).UTC(), Talked: time.Duration(k) * time.Millisecond,
+		Began: time.UnixMilli(firstBegan + int64(id)*1000).UTC(), Talked: time.Duration(k) * time.Millisecond,
 		Rang: time.Duration(rnd.IntN(60000)) * time.Millisecond,
 	}
-	switch rnd.IntN(4) {
+	switch rnd.IntN(5) {
+	case 4: // both were rung, and nobody answered
+		r.To, r.Outcome, r.Missed = pbx.Party{}, pbx.NoAnswer, []plan.UserID{anna, guest(k)}
 	case 0:
 		r.From, r.To = inside, outside
 	case 1:

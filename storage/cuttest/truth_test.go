@@ -14,6 +14,7 @@ import (
 	"sotto/pbx"
 	"sotto/pbx/number"
 	"sotto/storage"
+	"sotto/storage/policy"
 )
 
 // span is what was acknowledged, and what was under way and may be.
@@ -32,6 +33,10 @@ type truth struct {
 	failed  map[string]bool // erasures answered with an error: to be finished at any time, or never
 
 	audio map[string]*audio
+
+	ages
+
+	faulty bool // the medium failed
 
 	lied  bool // the medium did, and pages may be missing where bbolt believes them
 	cuts  int  // settled
@@ -52,12 +57,13 @@ type audio struct {
 const atCut = 12000
 
 func newTruth() *truth {
-	return &truth{erased: map[string]span{}, failed: map[string]bool{}, audio: map[string]*audio{}}
+	return &truth{erased: map[string]span{}, failed: map[string]bool{}, audio: map[string]*audio{}, ages: newAges()}
 }
 
 func (tr *truth) clone() *truth {
 	c := *tr
 	c.erased, c.failed, c.audio = maps.Clone(tr.erased), maps.Clone(tr.failed), map[string]*audio{}
+	c.ages = tr.ages.clone()
 	for id, a := range tr.audio {
 		b := *a
 		c.audio[id] = &b
@@ -74,6 +80,9 @@ func (tr *truth) hear(line string) error {
 		fmt.Sscan(rest, &name, &n)
 	} else {
 		fmt.Sscan(rest, &n)
+	}
+	if tr.hearTerms(word, rest) {
+		return nil
 	}
 	e := tr.erased[name]
 	id, _, _ := strings.Cut(rest, " ")
@@ -104,6 +113,7 @@ func (tr *truth) hear(line string) error {
 	case "records":
 		tr.records = max(tr.records, n)
 	case "plan?":
+		tr.left[n-1] = tr.hour / 24
 		tr.plan.maybe = n // with those before it that were under way when a child was killed
 	case "plan":
 		tr.plan = span{n, n}
@@ -147,12 +157,17 @@ type found struct {
 	audio                 map[string]int // how much of a recording that was cut off
 	proofs                int
 	shown                 map[string]int // how many records show a person
+	aged                  map[string]int // how many have named a person and show no more
+
+	lines, grants, wipes, settings, off int
+
+	wiped int // anna's journal is erased up to this record, of which that was not known; else 0
 }
 
 // look opens the store in the folder top, compares it with the truth and closes it. An
 // error says what is wrong.
 func (tr *truth) look(t *testing.T, top string) (found, error) {
-	f := found{erased: map[string]int{}, shown: map[string]int{}, audio: map[string]int{}}
+	f := found{erased: map[string]int{}, shown: map[string]int{}, aged: map[string]int{}, audio: map[string]int{}}
 	err := tr.lookInside(t, top, &f)
 	if err == nil && !tr.lied {
 		err = checkPages(filepath.Join(top, "data", "sotto.db"))
@@ -190,10 +205,19 @@ func (tr *truth) lookInside(t *testing.T, top string, f *found) error {
 			return fmt.Errorf("lifeline: %w", cmp.Or(err, errors.New("of another plan")))
 		}
 	}
+	if err := tr.lookAtJournal(t, s, f); err != nil {
+		return fmt.Errorf("journal: %w", err)
+	}
+	if err := tr.lookAtCounts(t, s, f); err != nil {
+		return err
+	}
 	sec, _ := s.Secret(anna)
 	f.secret = secretNumber(sec)
 	if !tr.secret.has(f.secret) {
 		return fmt.Errorf("secret %d, want %d to %d", f.secret, tr.secret.sure, tr.secret.maybe)
+	}
+	if err := tr.lookAtTrail(t, s, f); err != nil {
+		return err
 	}
 	if h := s.Health(); h.Unreadable > 0 || h.SetBack > 0 || h.KeysLost || h.Down != nil || h.Lifeline != nil {
 		return fmt.Errorf("health: %d unreadable, set back by %d, keys lost: %v, down: %v, lifeline: %v", h.Unreadable, h.SetBack, h.KeysLost, h.Down, h.Lifeline)
@@ -210,6 +234,8 @@ func (tr *truth) touched(user any) bool {
 func (tr *truth) lookAtRecords(t *testing.T, s *storage.Store, f *found) error {
 	shown := map[string]int{} // the oldest record that shows a person whose erasure was under way
 	at := storage.RecordID(0)
+	f.records = int(s.Health().Newest)
+	seen := map[int]bool{}
 	for {
 		page, err := s.As(owner).Records(t.Context(), storage.Query{Before: at, Limit: 500})
 		if err != nil {
@@ -219,9 +245,11 @@ func (tr *truth) lookAtRecords(t *testing.T, s *storage.Store, f *found) error {
 			if at != 0 && v.ID != at-1 {
 				return fmt.Errorf("record %d after %d", v.ID, at)
 			}
-			if at = v.ID; f.records == 0 {
-				f.records = int(v.ID)
+			if at == 0 && int(v.ID) != f.records {
+				return fmt.Errorf("the newest record is %d, not %d", v.ID, f.records)
 			}
+			at = v.ID
+			seen[int(v.ID)] = true
 			if err := tr.lookAtRecord(v, f, shown); err != nil {
 				return fmt.Errorf("record %d: %w", v.ID, err)
 			}
@@ -230,8 +258,11 @@ func (tr *truth) lookAtRecords(t *testing.T, s *storage.Store, f *found) error {
 			break
 		}
 	}
-	if f.records < tr.records || at > 1 {
+	if f.records < tr.records {
 		return fmt.Errorf("records %d to %d, want at least %d", at, f.records, tr.records)
+	}
+	if err := tr.lookAtAges(seen, f); err != nil {
+		return err
 	}
 	for name, id := range f.erased {
 		if shown[name] != 0 && (!tr.failed[name] || shown[name] < id) {
@@ -246,39 +277,38 @@ func (tr *truth) lookAtRecord(v storage.RecordView, f *found, shown map[string]i
 	want := recordOf(id, k)
 	got := pbx.Record{Began: v.Began, Rang: v.Rang, Talked: v.Talked, Outcome: v.Outcome, Cause: v.Cause, Held: v.Held, Emergency: v.Emergency}
 	if a, b := personOf(want.From), personOf(want.To); true {
-		if v.From.State == storage.Shown {
+		is := func(v storage.PartyView) bool { return v.State == storage.Shown || v.State == storage.Cut }
+		if is(v.From) {
 			f.shown[a]++
 		}
-		if v.To.State == storage.Shown && a != b {
+		if is(v.To) && a != b {
 			f.shown[b]++
 		}
 	}
+	want.Missed = nil // they are in journals
 	for _, side := range []struct {
 		view storage.PartyView
 		want *pbx.Party
 		got  *pbx.Party
 	}{{v.From, &want.From, &got.From}, {v.To, &want.To, &got.To}} {
 		name := personOf(*side.want)
-		e := tr.erased[name]
+		if err := tr.lookAtFar(side.view, *side.want, id, policy.Records); err != nil {
+			return err
+		}
 		var err error
-		switch {
-		case side.view.State == storage.Erased && id <= e.maybe:
-			if id > e.sure {
-				f.erased[name] = max(id, f.erased[name])
-			}
-			if side.view.User != "" || side.view.Name != "" || side.view.Ext != "" || side.view.Number != "" {
-				return fmt.Errorf("an erased party shows something: %v", side.view)
-			}
-			*side.got = *side.want
-		case side.view.State == storage.Shown && id > e.sure:
+		switch e := tr.erased[name]; {
+		case side.view.State == storage.Shown:
 			if id <= e.maybe {
 				shown[name] = id
 			}
 			if *side.got, err = partyOf(side.view); err != nil {
 				return err
 			}
+		case side.view.State == storage.Erased && id > e.sure && id <= e.maybe:
+			f.erased[name] = max(id, f.erased[name])
+			fallthrough
 		default:
-			return fmt.Errorf("a party is %v, erased up to %d or %d", side.view, e.sure, e.maybe)
+			*side.got = *side.want
 		}
 	}
 	if !reflect.DeepEqual(got, want) {
@@ -302,6 +332,7 @@ func (tr *truth) settle(f found) {
 		tr.erased[name] = span{e.sure, e.sure}
 	}
 	clear(tr.failed)
+	tr.settleTerms(f)
 	tr.cuts++
 	for _, id := range f.noAudio {
 		delete(tr.audio, id)

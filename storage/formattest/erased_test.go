@@ -3,6 +3,7 @@ package formattest
 import (
 	"encoding/base64"
 	"fmt"
+	"io"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -58,6 +59,18 @@ func TestErasedIsNowhere(t *testing.T) {
 			must(o.store.ChangePassword(ctx, a.ID, []string{"noch ein Passwort", "Passwort Nummer 1", "Passwort Nummer 2", "Passwort Nummer 3"}[d], fmt.Sprint("Passwort Nummer ", d+1)))
 			o.nextDay()
 		}
+		// What leaves the box, why somebody asked for a number, and what a user chose: none of it
+		// may keep anybody here.
+		helper, err := o.store.AddAccount(ctx, owner, "Gehilfe", "auch ein Passwort", storage.Admin, "")
+		must(err)
+		calls(1)
+		_, err = o.store.As(storage.Viewer{Role: storage.Admin, Account: helper.ID}).AskUnmask(ctx, o.store.Health().Newest-3, storage.Caller, "Rechnung von Malermeister")
+		must(err)
+		_, err = o.store.As(owner).Export(ctx, storage.Query{Person: storage.Person{Number: number.Must(dialled)}}, storage.CSV, io.Discard)
+		must(err)
+		_, err = o.store.As(owner).Access(ctx, storage.Person{User: o.user("47110").User}, io.Discard, nil)
+		must(err)
+		must(o.store.SetJournal(ctx, owner, o.user("47110").User, false))
 		byCaller := o.audio(voice[:8000], true, outside(dialled, "Amt 1"), o.user("103"))
 		ofOwner := o.audio(voice[8000:], true, o.user("47110"))
 		o.audio(other, true, o.user("103"))
@@ -71,6 +84,7 @@ func TestErasedIsNowhere(t *testing.T) {
 		h.text("account", "annelore.oellinger")
 		h.text("extension", `"47110"`)
 		h.text("contact", "sip:47110@192.0.2.7")
+		h.text("reason", "Malermeister")
 		h.text("user id", string(o.user("47110").User))
 		h.text("secret", base64.StdEncoding.EncodeToString(secret.SHA256[:]))
 		h.number("number", international)
@@ -80,7 +94,7 @@ func TestErasedIsNowhere(t *testing.T) {
 		h.voice("voice of caller", voice[:8000])
 		h.voice("voice of user", voice[8000:])
 		forms := []string{international, international[1:], dialled, abroad, dialled[1:], "47110", string(o.user("47110").User), "annelore.oellinger", string(a.ID)}
-		sealed := []string{"account", "contact", "extension", "first name", "last digits", "name", "number", "number less its last digits", "secret", "user id"}
+		sealed := []string{"account", "contact", "extension", "first name", "last digits", "name", "number", "number less its last digits", "reason", "secret", "user id"}
 		keysOfFolder := func(dir, rootFile string) ([]key, *ring) {
 			slots, err := readRoot(rootFile, "")
 			must(err)
@@ -148,7 +162,7 @@ func TestErasedIsNowhere(t *testing.T) {
 			// With the keys of before it is all there, but what had rows of its own: where these
 			// were, other pages may stand.
 			s := look(step+", keys of before", before, dir, rootFile)
-			for _, w := range []string{"extension", "first name", "last digits", "name", "number less its last digits", "user id"} {
+			for _, w := range []string{"extension", "first name", "last digits", "name", "number less its last digits", "reason", "user id"} {
 				if !slices.Contains(s.what(), w) {
 					t.Errorf("%s: with the keys of before no %s was found", step, w)
 				}

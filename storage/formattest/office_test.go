@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"sync"
@@ -32,12 +33,16 @@ type office struct {
 	calls []call      // what was appended, in this order: record ids 1, 2, 3 …
 	plan  plan.Plan   // of today, with the ids of users
 	plans []plan.Plan // all revisions
+
+	silent map[plan.UserID]bool // who has the journal off
+	set    policy.Settings      // what was saved
 }
 
 // call is a record as it was given, and the box's day.
 type call struct {
 	pbx.Record
-	day uint32
+	day    uint32
+	silent map[plan.UserID]bool // who had no journal
 }
 
 var owner = storage.Viewer{Role: storage.Owner}
@@ -120,16 +125,25 @@ func (o *office) setPlan(change func(p *plan.Plan)) {
 // keepAll has the office keep everything for as long as can be, and cut four digits.
 func (o *office) keepAll() {
 	o.t.Helper()
+	o.setSettings(func(set *policy.Settings) {
+		set.Cut = 4
+		for kind := range set.Keep {
+			if kind != policy.Traces { // never for long
+				set.Keep[kind] = 9999
+			}
+		}
+	})
+}
+
+// setSettings saves settings.
+func (o *office) setSettings(change func(*policy.Settings)) {
+	o.t.Helper()
 	set, rev, err := o.store.As(owner).Settings(context.Background())
 	o.must(err)
-	set.Cut = 4
-	for kind := range set.Keep {
-		if kind != policy.Traces { // never for long
-			set.Keep[kind] = 9999
-		}
-	}
+	change(&set)
 	_, _, err = o.store.SetSettings(context.Background(), owner, rev, set)
 	o.must(err)
+	o.set = set
 }
 
 // user is a party of the plan.
@@ -165,7 +179,7 @@ func (o *office) call(l ...pbx.Record) {
 			r.Outcome, r.Cause, r.Rang, r.Talked = pbx.Answered, pbx.NormalClearing, 3210*time.Millisecond, time.Minute
 		}
 		o.store.Append(r)
-		o.calls = append(o.calls, call{r, o.day})
+		o.calls = append(o.calls, call{r, o.day, maps.Clone(o.silent)})
 	}
 	o.must(o.store.Sync(context.Background()))
 }

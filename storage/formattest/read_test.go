@@ -2,7 +2,9 @@ package formattest
 
 import (
 	"bytes"
+	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"go/parser"
 	"go/token"
@@ -10,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -50,8 +53,18 @@ func TestRead(t *testing.T) {
 		o.setPlan(firstPlan)
 		o.keepAll()
 		o.setPlan(func(p *plan.Plan) { p.Users[1].Name = "Björn Strauß-Öz" })
+		o.setPlan(func(p *plan.Plan) {
+			p.Users = append(p.Users, plan.User{Name: "Gast Ñandú", Ext: "105", SIP: true})
+		})
+		guest := o.user("105").User
 		_, err := o.store.AddAccount(ctx, owner, "zoë", "noch ein Passwort", storage.Staff, o.user("103").User)
 		must(err)
+		helper, err := o.store.AddAccount(ctx, owner, "Gehilfe", "auch ein Passwort", storage.Admin, "")
+		must(err)
+		all, err := o.store.As(owner).Accounts(ctx)
+		must(err)
+		chief := storage.Viewer{Role: storage.Owner, Account: all[slices.IndexFunc(all, func(a storage.Account) bool { return a.Role == storage.Owner })].ID}
+		admin := storage.Viewer{Role: storage.Admin, Account: helper.ID}
 		secret := o.secret("103")
 		o.secret("47110")
 		o.binding("103")
@@ -59,6 +72,7 @@ func TestRead(t *testing.T) {
 		_, err = o.store.PageIdentity(func() ([]byte, error) { return page, nil })
 		must(err)
 
+		var gone fate
 		doomed, kept := "03023125042", "00442079460987"
 		sound := &pbx.Quality{Codec: "PCMA", Packets: 3001, Lost: 12, Late: 3, Jitter: 4300 * time.Microsecond, RoundTrip: 21 * time.Millisecond, MOS: 4.18}
 		day := func() {
@@ -70,17 +84,61 @@ func TestRead(t *testing.T) {
 				pbx.Record{From: pbx.Party{Line: "Amt 2"}, Outcome: pbx.Abandoned, Rang: 7 * time.Second, Cause: pbx.NormalClearing},
 				pbx.Record{From: pbx.Party{Line: "Amt 1"}, To: o.user("104"), Private: true},
 				pbx.Record{From: o.user("102"), To: pbx.Party{Number: number.Must("999")}, Outcome: pbx.Unobtainable, Cause: pbx.Unallocated},
+				pbx.Record{From: outside(kept, "Amt 1"), Outcome: pbx.Abandoned, Rang: 9 * time.Second, Missed: []plan.UserID{o.user("103").User, o.user("104").User}},
 			)
 		}
 		rnd := rand.New(rand.NewPCG(1, 2))
 		for i := range 75 {
 			day()
 			o.call(pbx.Record{From: outside(fmt.Sprintf("0302312%04d", rnd.IntN(10000)), "Amt 1"), To: o.user("102")})
-			if i == 20 {
+			switch i {
+			case 20:
 				o.again()
+			case 30:
+				o.off(o.user("104").User, true)
+			case 40:
+				o.off(o.user("104").User, false)
+				o.off(o.user("102").User, true)
+			case 50: // what comes next is of the next day
+				gone.journal, gone.byJournal = o.user("103").User, len(o.calls)
+				must(o.store.EraseJournal(ctx, storage.Viewer{Role: storage.Staff, User: gone.journal}, gone.journal))
 			}
 			o.nextDay()
 		}
+
+		// What leaves the box, and numbers that are shown.
+		var csv, archive bytes.Buffer
+		nCSV, err := o.store.As(chief).Export(ctx, storage.Query{}, storage.CSV, &csv)
+		must(err)
+		handed, err := o.store.As(chief).Access(ctx, storage.Person{User: o.user("103").User}, &archive, nil)
+		must(err)
+		_, err = o.store.As(chief).Export(ctx, storage.Query{}, storage.JSON, &shut{1000})
+		if err == nil {
+			t.Error("an export to nowhere")
+		}
+		newest := o.store.Health().Newest
+		day()
+		var grants []storage.Grant
+		ask := func(at int, end storage.End, why string) {
+			t.Helper()
+			g, err := o.store.As(admin).AskUnmask(ctx, newest+storage.RecordID(at), end, why)
+			must(err)
+			grants = append(grants, g)
+		}
+		answer := func(i int, yes bool) {
+			t.Helper()
+			g, err := o.store.As(chief).AgreeUnmask(ctx, grants[i].ID, yes)
+			must(err)
+			grants[i] = g
+		}
+		ask(1, storage.Caller, "wegen der Öllinger-Sache") // of who is erased
+		ask(2, storage.Called, "Rückruf wegen der Lieferung")
+		ask(8, storage.Caller, "wer war das nochmal")
+		answer(0, true)
+		answer(1, true)
+		answer(2, false)
+		ask(8, storage.Caller, "ich frage noch einmal")
+		why := []string{"", "Rückruf wegen der Lieferung", "wer war das nochmal", "ich frage noch einmal"}
 		voice := noise(3*chunk+77, 7)
 		items := map[keyring.Item][]byte{
 			o.audio(voice, true, o.user("103"), outside(kept, "Amt 2")): voice,
@@ -100,7 +158,7 @@ func TestRead(t *testing.T) {
 			}
 			return proof
 		}
-		gone := fate{number: doomed, user: o.user("102").User, byNumber: len(o.calls)}
+		gone.number, gone.user, gone.byNumber = doomed, o.user("102").User, len(o.calls)
 		gone.proofs = append(gone.proofs, erase(storage.Person{Number: number.Must("+49 30 23125042")}))
 		day() // a call from the same number is of somebody new
 		gone.proofs = append(gone.proofs, erase(storage.Person{User: gone.user}))
@@ -112,18 +170,36 @@ func TestRead(t *testing.T) {
 			_, err := o.store.Forget(ctx, class, firstDay.AddDate(0, 0, int(n)))
 			must(err)
 		}
+		o.setPlan(func(p *plan.Plan) {
+			p.Users = slices.DeleteFunc(p.Users, func(u plan.User) bool { return u.ID == guest })
+		})
 		time.Sleep(2 * time.Hour) // the sweep and a rotation
 		if _, err := os.Stat(filepath.Join(o.dir, "keyring.tail-0")); err == nil {
 			t.Error("nothing was rotated")
 		}
 		bound := o.binding("103")
 		o.call(pbx.Record{From: outside("03023125777", "Amt 1"), To: o.user("104")}) // someone new, for the tail
+		shown := o.trailOf(chief)
 		o.stop()
 
 		f, err := readFolder(o.dir, o.root, "")
 		must(err)
 		if f.ring.frames == 0 {
 			t.Error("the tail is empty")
+		}
+		chiefIs, _ := f.ring.find('A', string(chief.Account))
+		adminIs, _ := f.ring.find('A', string(admin.Account))
+		compareTrail(t, f, shown)
+		compareLedger(t, f, chiefIs,
+			ledgerJSON{At: f.ledger[0].At, Kind: "export", Role: 1, What: "call records as CSV", Rows: nCSV, Bytes: int64(csv.Len()), End: 1},
+			ledgerJSON{At: f.ledger[1].At, Kind: "access", Role: 1, What: "archive of a user", Rows: handed.Records + handed.Journal + handed.Others + handed.Lines, Bytes: int64(archive.Len()), End: 1},
+			ledgerJSON{At: f.ledger[2].At, Kind: "export", Role: 1, What: "call records as JSON", Rows: f.ledger[2].Rows, Bytes: f.ledger[2].Bytes, End: 2})
+		compareGrants(t, f, adminIs, chiefIs, grants, why)
+		compareTerms(t, f, o.set)
+		compareCounts(t, o, f)
+		f.plainly(t, doomed[4:], kept[4:], "Öllinger", "Zoë", "zoë", "Gehilfe", "Chefin", "Strauß", "Rückruf", string(guest))
+		if who, ok := f.ring.find('U', string(guest)); !ok || len(f.state.Removed) != 1 || f.state.Removed[hex.EncodeToString(who[:])] != o.day {
+			t.Errorf("users who have left: %v", f.state.Removed)
 		}
 		compareRecords(t, o, f, gone)
 		compareJournals(t, o, f, gone)
@@ -147,7 +223,7 @@ func TestRead(t *testing.T) {
 				t.Errorf("an account is not as FORMAT.md has it: %+v", a.Hash)
 			}
 		}
-		if want := map[string]string{"Chefin": "", "zoë": string(bound.User)}; !reflect.DeepEqual(names, want) || !f.claimed {
+		if want := map[string]string{"Chefin": "", "Gehilfe": "", "zoë": string(bound.User)}; !reflect.DeepEqual(names, want) || !f.claimed {
 			t.Errorf("accounts %v, claimed %v", names, f.claimed)
 		}
 		if !bytes.Equal(f.page, page) {
@@ -258,4 +334,14 @@ func noise(n int, seed uint64) []byte {
 		b[i] = byte(rnd.Uint32())
 	}
 	return b
+}
+
+// shut takes some bytes and then no more.
+type shut struct{ left int }
+
+func (w *shut) Write(b []byte) (int, error) {
+	if w.left -= len(b); w.left < 0 {
+		return 0, errors.New("shut")
+	}
+	return len(b), nil
 }

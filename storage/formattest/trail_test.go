@@ -247,7 +247,7 @@ func (f *folder) readGrant(g *grantRow, e element) error {
 	if err = opensOrAged(b, err, &g.err, &g.grantJSON); err != nil {
 		return err
 	}
-	if g.err == nil && (g.State < 1 || g.State > 3 || g.Asked == 0 || !isSubject(g.By) || g.User != "" && !isSubject(g.User) || g.Agreed != "" && !isSubject(g.Agreed) ||
+	if g.err == nil && (g.State != 1 && g.State != 2 && g.State != 4 || g.Asked == 0 || !isSubject(g.By) || g.User != "" && !isSubject(g.User) || g.Agreed != "" && !isSubject(g.Agreed) ||
 		(g.State == 1) != (g.Answered == 0) || (g.State == 2) != (g.Minutes > 0)) {
 		return fmt.Errorf("%w: %+v", errFormat, g.grantJSON)
 	}

@@ -151,14 +151,14 @@ func (b *book) takePerson(e entry) {
 	b.put(p)
 }
 
-// loses tells whether p has a key that its later self has not.
+// loses tells whether p has a key or a name that its later self has not.
 func (p *person) loses(later *person) bool {
 	for i := range p.chains {
 		if c := later.chain(p.chains[i].class); c == nil || *c != p.chains[i] {
 			return true
 		}
 	}
-	return p.key != later.key
+	return p.key != later.key || p.name != later.name
 }
 
 func (b *book) put(p *person) {

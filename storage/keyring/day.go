@@ -3,6 +3,7 @@ package keyring
 import (
 	"errors"
 	"fmt"
+	"math"
 	"sync"
 
 	"sotto/storage/seal"
@@ -70,14 +71,38 @@ func (r *Ring) DayKey(s Subject, c Class, d Day) (seal.Key, error) {
 	return r.cache.key(s, ch, d), nil
 }
 
+// Opens tells whether [Ring.DayKey] has a key, without the work of making it.
+func (r *Ring) Opens(s Subject, c Class, d Day) bool {
+	if c == Own {
+		return false
+	}
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	p := r.people[s]
+	if p == nil {
+		return false
+	}
+	ch := p.chain(c)
+	return ch != nil && ch.holds(d)
+}
+
 // Forget makes every chain of class c, the box's too, forget the days before before, and
 // tells how many chains had any to forget. Their keys are gone from memory then; the next
 // rotation takes them from the medium, and until then a restart brings them back. A chain
 // that would have to go on by more days than a box can count stays as it is.
 func (r *Ring) Forget(c Class, before Day) (chains int) {
+	return r.ForgetSome(c, before, math.MaxInt)
+}
+
+// ForgetSome is [Ring.Forget] for at most n chains, whichever they are: as long as it tells of n,
+// there may be more.
+func (r *Ring) ForgetSome(c Class, before Day, n int) (chains int) {
 	r.w.Lock()
 	defer r.w.Unlock()
 	for _, p := range r.people {
+		if chains == n {
+			break
+		}
 		if r.step(p, c, before) {
 			chains++
 		}

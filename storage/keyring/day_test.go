@@ -77,6 +77,31 @@ func TestDayKeys(t *testing.T) {
 	}
 }
 
+// TestForgetSome: in pieces the same chains forget, each once, and what a chain opens is told
+// without its key being made.
+func TestForgetSome(t *testing.T) {
+	r := open(t, t.TempDir(), newRoot(t))
+	list := []Subject{{}, subject(t, r, User, "one"), subject(t, r, User, "two"), subject(t, r, Outside, "+1"), subject(t, r, Outside, "+2")}
+	for i, s := range list[:4] {
+		sealKey(t, r, s, Calls, Day(i))
+	}
+	for i, want := range []int{2, 2, 0} {
+		if n := r.ForgetSome(Calls, 20, 2); n != want || !r.Waiting() {
+			t.Errorf("piece %d: %d chains, want %d", i, n, want)
+		}
+	}
+	for _, s := range append(list, Subject{1}) {
+		for _, c := range []Class{Own, Calls, Digits} {
+			for _, d := range []Day{0, 19, 20, 21, 20 + maxAhead, 21 + maxAhead} {
+				_, err := r.DayKey(s, c, d)
+				if opens := r.Opens(s, c, d); opens != (err == nil) || opens != (s != list[4] && s != (Subject{1}) && c == Calls && d >= 20 && d <= 20+maxAhead) {
+					t.Errorf("class %d, day %d: %v, and the key: %v", c, d, opens, err)
+				}
+			}
+		}
+	}
+}
+
 // TestForget goes on day by day with three persons, and starts again now and then.
 func TestForget(t *testing.T) {
 	dir, root := t.TempDir(), newRoot(t)

@@ -150,3 +150,23 @@ func (r *Ring) Drop(s ...Subject) {
 	r.waiting = true
 	r.cache.wipe()
 }
+
+// Rename has a subject known by another text from now on; nobody finds it by the old one, and
+// a later [Ring.Subject] of that makes somebody new. It is durable after the next
+// [Ring.Commit], and the old text is off the medium after the next rotation. A text that is
+// taken, empty or too long changes nothing; nor does one of a subject that is not known.
+func (r *Ring) Rename(s Subject, text string) {
+	r.w.Lock()
+	defer r.w.Unlock()
+	p := r.people[s]
+	if p == nil || s == (Subject{}) || len(text) == 0 || len(text) > maxNameLen || r.names[name{p.name.kind, text}] != nil {
+		return
+	}
+	r.mu.Lock()
+	r.dropName(p)
+	p.name.text = text
+	r.put(p)
+	r.waiting = true
+	r.mu.Unlock()
+	r.pend(s, &p.dirty)
+}

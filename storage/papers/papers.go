@@ -33,36 +33,39 @@ const (
 
 // Contact is how to reach somebody; what is empty becomes a blank of the paper.
 type Contact struct {
-	Name, Address, Email, Phone string
+	Name    string `json:"name,omitempty"`
+	Address string `json:"address,omitempty"`
+	Email   string `json:"email,omitempty"`
+	Phone   string `json:"phone,omitempty"`
 }
 
 // Recipient is one to whom something left the box, from its ledger.
 type Recipient struct {
-	Kind  string      // export, access, backup, mail, feed, syslog
-	Name  string      // of the device or server, as the office calls it; empty: who asked for it
-	Role  policy.Role // of who asked for it; 0: not known
-	Times int         // how many times
-	Last  time.Time   // the last of them
+	Kind  string      `json:"kind"`           // export, access, backup, mail, feed, syslog
+	Name  string      `json:"name,omitempty"` // of the device or server, as the office calls it; empty: who asked for it
+	Role  policy.Role `json:"role,omitempty"` // of who asked for it; 0: not known
+	Times int         `json:"times"`          // how many times
+	Last  time.Time   `json:"last"`           // the last of them
 }
 
 // Input is all that a paper follows from. Texts are taken up to 200 characters, Recipients up
 // to 200 of them.
 type Input struct {
-	Office   string
-	Country  string    // of the office, a code of package country: says which law the paper names; empty: that of Settings
-	Date     time.Time // of the paper
-	Settings policy.Settings
-	Facts    policy.Facts
-	Root     Root
-	Backups  int  // how many sealed backups are kept on a stick; 0: the box makes none
-	Secure   bool // signalling and sound of telephones on the network are encrypted
+	Office   string          `json:"office"`
+	Country  string          `json:"country"` // of the office, a code of package country: says which law the paper names; empty: that of Settings
+	Date     time.Time       `json:"date"`    // of the paper
+	Settings policy.Settings `json:"settings"`
+	Facts    policy.Facts    `json:"facts"`
+	Root     Root            `json:"root"`
+	Backups  int             `json:"backups"` // how many sealed backups are kept on a stick; 0: the box makes none
+	Secure   bool            `json:"secure"`  // signalling and sound of telephones on the network are encrypted
 
-	Recipients []Recipient // within the time that the ledger is kept; in the order of the paper
+	Recipients []Recipient `json:"recipients,omitempty"` // within the time that the ledger is kept; in the order of the paper
 
-	Controller     Contact // for Articles 30(1)(a) and 13(1)(a); Name empty: Office
-	Representative Contact // joint controller, or representative of a controller outside the Union
-	Officer        Contact // data protection officer
-	Authority      string  // where one can complain, Article 77
+	Controller     Contact `json:"controller"`          // for Articles 30(1)(a) and 13(1)(a); Name empty: Office
+	Representative Contact `json:"representative"`      // joint controller, or representative of a controller outside the Union
+	Officer        Contact `json:"officer"`             // data protection officer
+	Authority      string  `json:"authority,omitempty"` // where one can complain, Article 77
 }
 
 // Kind is one of the papers.
