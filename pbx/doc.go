@@ -24,9 +24,10 @@
 // that the table does not allow is counted and logged, never ignored and never a panic.
 // Failed calls are [Cause] values; only broken machinery is an error.
 //
-// What is not to be kept of a call (private.go) is shown while it lasts and gets into no
-// record. A new plan counts at once for what begins; calls under way keep theirs, and with
-// the last of them the switch holds nothing of it any more.
+// What is not to be kept of a call (private.go) gets into no record, and the snapshot marks
+// it, so that it is shown to nobody else while the call lasts. A new plan counts at once for
+// what begins; calls under way keep theirs, and with the last of them the switch holds
+// nothing of it any more.
 //
 // What the switch needs from below its own roof it declares here ([Journal], [Secrets],
 // [Bindings]); storage provides it. State machines read no clock and do no input or output: Run does, around

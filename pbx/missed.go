@@ -38,6 +38,6 @@ func (s *Switch) keepMissed(c *call, r *Record, unkept bool) {
 	}
 	named := r.From != (Party{Line: r.From.Line})
 	r.Missed = slices.DeleteFunc(r.Missed, func(id plan.UserID) bool {
-		return s.left(Party{User: id}) || named && s.each(c, []plan.UserID{id}, hidden)
+		return s.left(Party{User: id}) || named && s.holds(c, id, hidden)
 	})
 }

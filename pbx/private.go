@@ -7,10 +7,11 @@ import (
 	"sotto/pbx/plan"
 )
 
-// What is not to be kept of a call never gets into its record. While the call lasts it is
-// shown as any other: at the telephone that rings and in the snapshot.
+// What is not to be kept of a call never gets into its record, and the snapshot says of it
+// that it is not to be kept, so that nobody else is shown it while the call lasts. At the
+// telephone that rings it is shown as any other.
 
-// keep takes out of r, the record of c, what is not to be kept:
+// unkept tells which parties of c are not to be kept, as things stand:
 //
 //   - who is at the other end from a protected user, and who is called behind the
 //     private-call prefix;
@@ -19,17 +20,22 @@ import (
 //
 // A call that rang several users and that nobody answered is theirs only if what holds for
 // one holds for all. The plan that the call began with and the present one count, whichever
-// keeps less. An emergency call is kept but for users who are gone.
-func (s *Switch) keep(c *call, r *Record) {
-	from, to := s.left(c.from), s.left(c.to)
+// keeps less. An emergency call is kept but for users who are gone. It allocates nothing.
+func (s *Switch) unkept(c *call) (from, to bool) {
+	from, to = s.left(c.from), s.left(c.to)
 	if !c.emergency {
-		called := c.calledBy()
-		from = from || s.each(c, called, protected)
+		from = from || s.called(c, protected)
 		if c.from.User == "" {
-			from = from || s.each(c, called, showsOnly) || s.lineShowsOnly(c)
+			from = from || s.called(c, showsOnly) || s.lineShowsOnly(c)
 		}
-		to = to || c.private || s.each(c, []plan.UserID{c.from.User}, protected)
+		to = to || c.private || s.holds(c, c.from.User, protected)
 	}
+	return from, to
+}
+
+// keep takes out of r, the record of c, what is not to be kept.
+func (s *Switch) keep(c *call, r *Record) {
+	from, to := s.unkept(c)
 	if from {
 		r.From, r.FromQuality = Party{Line: r.From.Line}, nil
 	}
@@ -40,28 +46,27 @@ func (s *Switch) keep(c *call, r *Record) {
 	s.keepMissed(c, r, to)
 }
 
-// calledBy gives the users whom c is to, all who are rung until one answers, none for a call to the exchange.
-func (c *call) calledBy() (l []plan.UserID) {
+// called tells whether is holds for the user whom c is to, or for each who is rung until one
+// answers. It is false for a call to the exchange.
+func (s *Switch) called(c *call, is func(*plan.User) bool) bool {
 	if c.to.User != "" {
-		return []plan.UserID{c.to.User}
+		return s.holds(c, c.to.User, is)
 	}
 	for _, u := range c.rings {
-		l = append(l, u.ID)
+		if !s.holds(c, u.ID, is) {
+			return false
+		}
 	}
-	return l
+	return len(c.rings) > 0
 }
 
 func protected(u *plan.User) bool { return u.Protected }
 func showsOnly(u *plan.User) bool { return u.Protected || u.ShowOnly }
 
-// each tells whether is holds for each of users, by either plan. It is false for none.
-func (s *Switch) each(c *call, users []plan.UserID, is func(*plan.User) bool) bool {
-	for _, id := range users {
-		if a, b := c.numbers.User(id), s.numbers.User(id); (a == nil || !is(a)) && (b == nil || !is(b)) {
-			return false
-		}
-	}
-	return len(users) > 0
+// holds tells whether is holds for a user by either plan.
+func (s *Switch) holds(c *call, id plan.UserID, is func(*plan.User) bool) bool {
+	a, b := c.numbers.User(id), s.numbers.User(id)
+	return a != nil && is(a) || b != nil && is(b)
 }
 
 // left tells whether p is a user whom the present plan has no more.

@@ -25,8 +25,8 @@ func (r *Record) sides() (l []string) {
 // private101 is a plan in which 101 is protected and *67 makes a call private.
 func private101(p *plan.Plan) { p.Users[0].Protected, p.PrivatePrefix = true, "*67" }
 
-// TestNotKept: what the plan or the caller does not want kept is shown while the call lasts
-// and in no record. Ports: 0 is 101 (a), 1 and 3 are 102 (b), 2 is 103 (c); 104 (d) is on
+// TestNotKept: what the plan or the caller does not want kept is in the snapshot, marked, and in
+// no record: that and nothing else is marked. Ports: 0 is 101 (a), 1 and 3 are 102 (b), 2 is 103 (c); 104 (d) is on
 // the network alone.
 func TestNotKept(t *testing.T) {
 	talk := func(from int, keys string, to int) func(b *bench) {
@@ -170,6 +170,18 @@ func TestNotKept(t *testing.T) {
 				if x.private && slices.Equal(v.sides(), x.want) {
 					t.Error("what is not kept is not even shown")
 				}
+				if s.Calls[0].FromUnkept {
+					v.From = Party{Line: v.From.Line}
+				}
+				if s.Calls[0].ToUnkept {
+					v.To = Party{Line: v.To.Line}
+				}
+				if !slices.Equal(v.sides(), x.want[:8]) {
+					t.Errorf("to others the call is shown as %q, and kept as %q", v.sides(), x.want)
+				}
+				if (s.Calls[0].FromUnkept || s.Calls[0].ToUnkept) != x.private {
+					t.Errorf("marked %+v, private %v", s.Calls[0], x.private)
+				}
 			}
 			b.ok(t)
 			for p := range stations {
@@ -218,10 +230,68 @@ func TestNotKeptByEitherPlan(t *testing.T) {
 		b.digits(2, "101")
 		b.lifts(0)
 		b.replan(t, func(p *plan.Plan) { p.Users[0].Protected = !before })
+		if v := b.Snapshot().Calls[0]; !v.FromUnkept || v.ToUnkept {
+			t.Errorf("protected before %v: marked %+v", before, v)
+		}
 		b.hangsUp(0)
 		if r := b.oneRecord(t); r.From != (Party{}) || !r.Private {
 			t.Errorf("protected before %v: %+v", before, r)
 		}
+	}
+}
+
+// TestUnkeptInSnapshot: what is marked follows the call, from its ringing to its answer; the
+// parties are whole for who is in it.
+func TestUnkeptInSnapshot(t *testing.T) {
+	b := lineBench(t, private101)
+	marked := func(when string, from, to bool) {
+		t.Helper()
+		s := b.Snapshot()
+		if len(s.Calls) != 1 || s.Calls[0].FromUnkept != from || s.Calls[0].ToUnkept != to {
+			t.Errorf("%s: %+v, want %v, %v", when, s.Calls, from, to)
+		}
+	}
+	b.event(fxo1, board.RingOn)
+	b.calls[0].from.Number = number.Must("0301234567")
+	b.do(Event{})
+	marked("rings all", false, false)
+	b.lifts(0)
+	marked("101 has answered", true, false)
+	if v := b.Snapshot().Calls[0]; v.From.Number.Reveal() != "0301234567" || v.To.User != "a" {
+		t.Errorf("%+v", v)
+	}
+}
+
+// TestHelpIsShown: a call for help is marked of nobody, not of who left the plan either.
+func TestHelpIsShown(t *testing.T) {
+	for keys, marked := range map[string]bool{"112": false, "103": true} {
+		b := lineBench(t, private101)
+		b.lifts(0)
+		b.digits(0, keys)
+		b.without(t, "101")
+		l := b.Snapshot().Calls
+		if len(l) != 1 || l[0].Emergency == marked || l[0].FromUnkept != marked || l[0].ToUnkept != marked || l[0].From.Ext != "101" {
+			t.Errorf("%s: %+v", keys, l)
+		}
+	}
+}
+
+// TestSnapshotAllocations: a snapshot allocates itself, its ports and its calls; what is marked
+// costs none.
+func TestSnapshotAllocations(t *testing.T) {
+	b := lineBench(t, func(p *plan.Plan) {
+		private101(p)
+		p.Users[2].ShowOnly, p.Lines[0].ShowOnly = true, true
+		p.Lines[0].Rings = []plan.Ext{"101", "103"}
+	})
+	b.event(fxo1, board.RingOn)
+	b.lifts(1)
+	b.digits(1, "*67104")
+	if v := b.Snapshot().Calls; len(v) != 2 || !v[0].FromUnkept || !v[1].ToUnkept {
+		t.Fatalf("%+v", v)
+	}
+	if n := testing.AllocsPerRun(100, func() { b.snapshot() }); n != 3 {
+		t.Errorf("%v allocations, want 3", n)
 	}
 }
 

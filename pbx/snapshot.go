@@ -52,6 +52,11 @@ type CallView struct {
 	Answered  time.Time // zero while it rings
 	Held      bool      // one of the ends is on hold now
 	Emergency bool
+
+	// FromUnkept and ToUnkept: the party would not be in the record if the call were over
+	// now, so who is not in the call is not shown it; see [Record.Private]. They are false
+	// of an emergency call: who asks for help is shown, even if the plan has the user no more.
+	FromUnkept, ToUnkept bool
 }
 
 func (s *Switch) snapshot() *Snapshot {
@@ -67,8 +72,12 @@ func (s *Switch) snapshot() *Snapshot {
 		}
 	}
 	for _, c := range s.calls {
-		v.Calls = append(v.Calls, CallView{ID: c.id, From: c.from, To: c.to, Began: c.began, Answered: c.answered,
-			Held: c.caller.state == Held || c.called != nil && c.called.state == Held, Emergency: c.emergency})
+		x := CallView{ID: c.id, From: c.from, To: c.to, Began: c.began, Answered: c.answered,
+			Held: c.caller.state == Held || c.called != nil && c.called.state == Held, Emergency: c.emergency}
+		if !c.emergency {
+			x.FromUnkept, x.ToUnkept = s.unkept(c)
+		}
+		v.Calls = append(v.Calls, x)
 	}
 	return v
 }

@@ -193,6 +193,15 @@ func TestUnmaskTogether(t *testing.T) {
 			}
 		}
 		for range 2 {
+			for i, v := range []Viewer{d.officer, d.other, d.admin, d.anna, owner, {}, {Role: PrivacyOfficer}, {Role: Admin, Account: d.other.Account}} {
+				lines := len(trailOf(t, d.s, 1))
+				if n, want := d.s.As(v).WaitingRequests(), map[int]int{0: 1, 1: 1}[i]; n != want {
+					t.Errorf("%v is told of %d requests, want %d", v.Role, n, want)
+				}
+				if len(trailOf(t, d.s, 1)) != lines {
+					t.Error("a count is a line of the trail")
+				}
+			}
 			check("an officer", d.officer, 1)
 			check("the other", d.other, 1)
 			d.again(together) // it waits on

@@ -61,6 +61,23 @@ func (r *Reader) Requests(ctx context.Context) ([]Request, error) {
 	return list, nil
 }
 
+// WaitingRequests tells how many requests wait that the viewer may answer; 0 for who may answer
+// none. It reads memory only and notes no look.
+func (r *Reader) WaitingRequests() (n int) {
+	s := r.s
+	own, ok := s.ownAccount(r.v)
+	if !ok || !s.may(r.v, policy.AgreeUnmask) {
+		return 0
+	}
+	now := s.clock()
+	for _, g := range s.grants.load().list {
+		if g.by != own && g.state(now) == Waiting {
+			n++
+		}
+	}
+	return n
+}
+
 // recordView gives one record as the viewer may see it; the zero view if it is no longer kept.
 func (r *Reader) recordView(id RecordID) (RecordView, error) {
 	row, ok, err := r.s.recordByID(id)

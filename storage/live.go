@@ -3,6 +3,7 @@ package storage
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"sotto/pbx"
@@ -17,14 +18,16 @@ type LiveView struct {
 }
 
 // LivePort is one port of the board. Without the right policy.SeeRecords Name is empty for a
-// station and Call is 0, because two ports in the same call tell who talks to whom.
+// station and Call is 0, because two ports in the same call tell who talks to whom. Call is 0
+// also of a call of which a party is withheld.
 type LivePort struct {
 	pbx.PortView          // port, kind, label, lamp, state in words, call
 	Name         string   // of the user who has the port, or of the line, in the plan of today; empty if nobody has it
 	Ext          plan.Ext // of that user
 }
 
-// LiveCall is one call that goes on.
+// LiveCall is one call that goes on. A party that is not to be kept is NotKept, with the line
+// alone, but to who is in the call.
 type LiveCall struct {
 	ID        pbx.CallID
 	From, To  PartyView
@@ -67,7 +70,8 @@ func (r *Reader) Live(ctx context.Context, snap *pbx.Snapshot) (LiveView, error)
 }
 
 // View gives a snapshot as the viewer may see it, with the names of the plan of today.
-// Parties are masked as those of records are. Staff get their own ports and calls only.
+// Parties are masked as those of records are, and what is not to be kept is withheld from
+// all who are not in the call. Staff get their own ports and calls only, and these whole.
 // It does no I/O; a nil snapshot is an empty view.
 func (w *Watcher) View(snap *pbx.Snapshot) LiveView {
 	if snap == nil {
@@ -88,6 +92,9 @@ func (w *Watcher) View(snap *pbx.Snapshot) LiveView {
 		if see.blind() {
 			p.Name, p.Call = "", 0
 		}
+		if !ownAlone && withheld(snap, p.Call) {
+			p.Call = 0
+		}
 		if u == nil {
 			p.Name = at.lines[p.Label]
 		}
@@ -99,9 +106,26 @@ func (w *Watcher) View(snap *pbx.Snapshot) LiveView {
 			continue
 		}
 		v.Calls = append(v.Calls, LiveCall{
-			ID: c.ID, From: see.mask(&c.From, at), To: see.mask(&c.To, at),
+			ID: c.ID, From: see.live(&c.From, c.FromUnkept && !ownAlone, at), To: see.live(&c.To, c.ToUnkept && !ownAlone, at),
 			Began: c.Began, Answered: c.Answered, Held: c.Held, Emergency: c.Emergency,
 		})
+	}
+	return v
+}
+
+// withheld tells whether a party of the call id is not to be kept.
+func withheld(snap *pbx.Snapshot, id pbx.CallID) bool {
+	return slices.ContainsFunc(snap.Calls, func(c pbx.CallView) bool { return c.ID == id && (c.FromUnkept || c.ToUnkept) })
+}
+
+// live is mask for a party of a call that goes on, which may be withheld.
+func (see sight) live(p *pbx.Party, withheld bool, at *planAt) PartyView {
+	if withheld {
+		p = &pbx.Party{Line: p.Line}
+	}
+	v := see.mask(p, at)
+	if withheld && v.State == Nobody {
+		v.State = NotKept
 	}
 	return v
 }

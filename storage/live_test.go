@@ -136,6 +136,52 @@ func TestLive(t *testing.T) {
 	}
 }
 
+// TestLiveWithheld: a party that is not to be kept is shown to who is in the call. All others
+// get the line alone of it, and the ports do not tell who it is either.
+func TestLiveWithheld(t *testing.T) {
+	s := newBox(t).open()
+	setPlan(t, s, testPlan())
+	const line = "Amt Zwetschgenbaum"
+	snap, plain := aSnapshot(), aSnapshot()
+	for i := range snap.Calls {
+		snap.Calls[i].Emergency, plain.Calls[i].Emergency = false, false
+		snap.Calls[i].From.Place = "Zwetschgenkammer"
+	}
+	snap.Calls[0].ToUnkept = true   // Anna calls out
+	snap.Calls[1].FromUnkept = true // Anna calls Boris
+	snap.Calls[2].FromUnkept = true // nobody knows who calls
+	snap.Calls[3].FromUnkept, snap.Calls[3].ToUnkept = true, true
+	for _, v := range []Viewer{owner, {Role: Admin}, {Role: PrivacyOfficer}, {Role: Installer}} {
+		want := must(s.As(v).Live(t.Context(), plain))
+		if v.Role != Installer { // who sees no party does not see that one is withheld
+			want.Calls[0].To = PartyView{State: NotKept, Line: line}
+			want.Calls[0].From.Place = "Zwetschgenkammer"
+			want.Calls[1].From = PartyView{State: NotKept}
+			want.Calls[2].From = PartyView{State: NotKept, Line: line}
+			want.Calls[3].From, want.Calls[3].To = PartyView{State: NotKept}, PartyView{State: NotKept}
+		}
+		for i := range want.Ports {
+			want.Ports[i].Call = 0
+		}
+		if got := must(s.As(v).Live(t.Context(), snap)); !reflect.DeepEqual(got, want) {
+			t.Errorf("%v: %+v, want %+v", v.Role, got, want)
+		}
+	}
+	for i := range snap.Calls {
+		snap.Calls[i].From.Place = ""
+	}
+	for _, id := range []plan.UserID{anna, boris} {
+		v := Viewer{Role: Staff, User: id}
+		if got, want := must(s.As(v).Live(t.Context(), snap)), must(s.As(v).Live(t.Context(), plain)); !reflect.DeepEqual(got, want) || len(got.Calls) < 2 {
+			t.Errorf("%s: %+v, want %+v", id, got, want)
+		}
+	}
+	snap.Calls[0].ToUnkept = false
+	if v := must(s.As(owner).Live(t.Context(), snap)); v.Ports[0].Call != 7 || v.Ports[1].Call != 0 || v.Ports[3].Call != 7 || v.Calls[0].To.State != Shown {
+		t.Errorf("of one call nothing is withheld: %+v", v)
+	}
+}
+
 // TestWatch: one look is noted, however often the view is drawn, and the names are those of
 // today.
 func TestWatch(t *testing.T) {

@@ -68,12 +68,13 @@ var methods = map[string]method{
 	"Reader.AskUnmask": {"oap", func(ctx context.Context, s *Store, v Viewer) error {
 		return last(s.As(v).AskUnmask(ctx, 1, Called, "what the reason is"))
 	}},
-	"Reader.AgreeUnmask":   {"op", func(ctx context.Context, s *Store, v Viewer) error { return last(s.As(v).AgreeUnmask(ctx, 1, true)) }},
-	"Reader.Requests":      {"op", func(ctx context.Context, s *Store, v Viewer) error { return last(s.As(v).Requests(ctx)) }},
-	"Reader.Grants":        {"oap", func(ctx context.Context, s *Store, v Viewer) error { return last(s.As(v).Grants(ctx)) }},
-	"Reader.Notices":       {"s", func(ctx context.Context, s *Store, v Viewer) error { return last(s.As(v).Notices(ctx)) }},
-	"Reader.ReadNotices":   {"s", func(ctx context.Context, s *Store, v Viewer) error { return s.As(v).ReadNotices(ctx, 1) }},
-	"Reader.UnreadNotices": {"oapis", func(ctx context.Context, s *Store, v Viewer) error { s.As(v).UnreadNotices(); return nobodyMay(v) }},
+	"Reader.AgreeUnmask":     {"op", func(ctx context.Context, s *Store, v Viewer) error { return last(s.As(v).AgreeUnmask(ctx, 1, true)) }},
+	"Reader.Requests":        {"op", func(ctx context.Context, s *Store, v Viewer) error { return last(s.As(v).Requests(ctx)) }},
+	"Reader.Grants":          {"oap", func(ctx context.Context, s *Store, v Viewer) error { return last(s.As(v).Grants(ctx)) }},
+	"Reader.Notices":         {"s", func(ctx context.Context, s *Store, v Viewer) error { return last(s.As(v).Notices(ctx)) }},
+	"Reader.ReadNotices":     {"s", func(ctx context.Context, s *Store, v Viewer) error { return s.As(v).ReadNotices(ctx, 1) }},
+	"Reader.UnreadNotices":   {"oapis", func(ctx context.Context, s *Store, v Viewer) error { s.As(v).UnreadNotices(); return nobodyMay(v) }},
+	"Reader.WaitingRequests": {"oapis", func(ctx context.Context, s *Store, v Viewer) error { s.As(v).WaitingRequests(); return nobodyMay(v) }},
 
 	"Reader.Audit":       {"op", func(ctx context.Context, s *Store, v Viewer) error { return last(s.As(v).Audit(ctx, AuditQuery{})) }},
 	"Reader.VerifyAudit": {"op", func(ctx context.Context, s *Store, v Viewer) error { return last(s.As(v).VerifyAudit(ctx)) }},

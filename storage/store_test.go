@@ -254,7 +254,7 @@ func TestFieldsAreKnown(t *testing.T) {
 		reflect.TypeFor[pbx.Binding]():  "User Contact Proto Remote Local Instance RegID CallID CSeq Expires Agent Path",              // the user's
 		reflect.TypeFor[account]():      "ID Name Role User Hash Once",                                                                // the account's; Once: whether the password is to be changed, so it goes with it
 		reflect.TypeFor[pbx.PortView](): "Port Kind Label Lamp State Holding Call",                                                    // about nobody: shown as it is, but for Call
-		reflect.TypeFor[pbx.CallView](): "ID From To Began Answered Held Emergency",                                                   // only the parties are masked
+		reflect.TypeFor[pbx.CallView](): "ID From To Began Answered Held Emergency FromUnkept ToUnkept",                               // only the parties are masked
 	}
 	for typ, want := range known {
 		var got []string

@@ -232,7 +232,7 @@ func (s *Store) writeInflight() error {
 		days = s.oneMore(days)
 	}
 	if len(s.inflight) == 0 {
-		days = s.table()
+		days = nil // no new day for registrations alone
 	}
 	for i := range s.inflight {
 		days = withCall(days, s.inflight[i].Rang+s.inflight[i].Talked)

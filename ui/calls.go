@@ -148,7 +148,7 @@ func (s *Server) calls(q *request) error {
 	in := q.r.URL.Query()
 	f := readFilter(in)
 	v := callsView{From: f.From, To: f.To, Kind: f.Kind, Empty: T("calls.none"), CSV: f.address("/calls.csv"), JSON: f.address("/calls.json"),
-		Requests: slices.Contains(agreers, q.who.account.Role)}
+		Requests: slices.Contains(overseers, q.who.account.Role)}
 	if q.who.account.Role == storage.Staff {
 		v.Masking = T("calls.own")
 		if !s.cfg.Store.JournalOn(q.who.account.User) {

@@ -21,7 +21,8 @@ type copyView struct {
 	Account      string // the own name, for programs that keep passwords
 	Who          partyView
 	Kind         string // user, number or log-in
-	Facts        []fact // nil: nothing is kept
+	Facts        []fact
+	Nothing      string // says that nothing is kept; empty: something is
 }
 
 // copyPreview tells how much the box keeps of whom, before it is handed over.
@@ -53,6 +54,8 @@ func (s *Server) showCopy(q *request, status int, a *asked, text string) {
 			v.Facts = append(v.Facts, fact{Name: T("proof.records"), Value: itoa(f.Records)}, fact{Name: T("copy.entries"), Value: itoa(f.Entries)},
 				fact{Name: T("proof.items"), Value: itoa(f.Items)})
 		}
+	} else {
+		v.Nothing = T(unknownKey(a.who)) + " " + T("copy.says")
 	}
 	s.show(q, status, "copy", "copy.title", v)
 }

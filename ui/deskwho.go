@@ -60,7 +60,7 @@ func (s *Server) notFound(q *request, err error) error {
 	var no refusal
 	switch {
 	case errors.As(err, &no):
-		v := deskView{Error: T(no.key), Field: no.field, Plain: no.key == "erase.unknown"}
+		v := deskView{Error: T(no.key), Field: no.field, Plain: no.key == "erase.unknown" || no.key == "unknown.number"}
 		if no.field != "user" {
 			v.User = q.r.PostForm.Get("user")
 		}

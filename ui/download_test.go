@@ -105,7 +105,7 @@ func TestCopy(t *testing.T) {
 
 	token, w = owner.copyOf("number", "0309990001")
 	wants(t, "nobody", w, 200, "")
-	contains(t, "nobody", w.Body.String(), T("copy.nothing"))
+	contains(t, "nobody", w.Body.String(), T("unknown.number"), T("copy.says"))
 	_, data = archived(t, owner.handOver(token))
 	lacks(t, "nobody", data, "Maria", outside)
 

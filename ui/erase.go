@@ -77,7 +77,7 @@ func (s *Server) erasePreview(q *request) error {
 		return s.notFound(q, err)
 	}
 	if !a.found.Known && !a.found.InPlan {
-		return s.notFound(q, refusal{"erase.unknown", ""})
+		return s.notFound(q, refusal{unknownKey(a.who), ""})
 	}
 	s.sessions.ask(q.who.key, a)
 	s.showPreview(q, http.StatusOK, a, "", "")
@@ -154,6 +154,9 @@ func (s *Server) eraseNow(q *request) error {
 	proof, err := s.cfg.Store.Erase(q.r.Context(), q.viewer(), a.who)
 	s.sessions.stopGone(func(id storage.AccountID) bool { _, there := s.cfg.Store.Account(id); return there })
 	text, status := eraseError(err)
+	if errors.Is(err, storage.ErrUnknownPerson) {
+		text = T(unknownKey(a.who))
+	}
 	code := ""
 	switch {
 	case err == nil:
@@ -203,6 +206,15 @@ func (s *Server) isMe(q *request, password string) (ok bool, text string, err er
 	}
 	s.guard.undone(t)
 	return err == nil, "", err
+}
+
+// unknownKey is the key of the sentence for a person of whom nothing is kept. Of a number there
+// may be calls that nothing leads to any more.
+func unknownKey(p storage.Person) string {
+	if p.User == "" && p.Account == "" {
+		return "unknown.number"
+	}
+	return "erase.unknown"
 }
 
 // eraseError gives the sentence for an erasure that did not begin; nothing for others.

@@ -65,7 +65,7 @@ func TestEraseNumber(t *testing.T) {
 	}
 	again, w := c.preview("number", "+49 30 12345678")
 	wants(t, "again", w, 422, "")
-	contains(t, "again", w.Body.String(), T("erase.unknown"), id[1])
+	contains(t, "again", w.Body.String(), T("unknown.number"), id[1])
 	if again != "" {
 		t.Error("somebody unknown can be confirmed")
 	}
@@ -186,8 +186,8 @@ func TestEraseHostile(t *testing.T) {
 		{"", "+", 422, T("erase.badnumber")},
 		{"", "12\x0034", 422, T("erase.badnumber")},
 		{"", "٣٤٥٦٧٨", 422, T("erase.badnumber")},
-		{"", "0309990001", 422, T("erase.unknown")},
-		{"", "0309990001" + strings.Repeat(" ", 50), 422, T("erase.unknown")},
+		{"", "0309990001", 422, T("unknown.number")},
+		{"", "0309990001" + strings.Repeat(" ", 50), 422, T("unknown.number")},
 		{"999", "", 422, T("erase.nouser")},
 		{`"><script>alert(7)</script>`, "", 422, T("erase.nouser")},
 		{strings.Repeat("1", 10000), "", 422, T("erase.nouser")},

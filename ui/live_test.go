@@ -152,6 +152,30 @@ func TestEvents(t *testing.T) {
 	})
 }
 
+// TestLiveWithheld: who calls a protected user is not on the page, and the page says so. The
+// line and the time are.
+func TestLiveWithheld(t *testing.T) {
+	r := owned(t)
+	snap := busy()
+	snap.Calls[0].FromUnkept = true
+	r.snap.Store(snap)
+	for _, role := range []storage.Role{storage.Owner, storage.Admin, storage.PrivacyOfficer} {
+		who := storage.Viewer{Role: role}
+		w, err := r.store.As(who).Watch(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		parts, err := r.s.parts(t.Context(), w, who, "", time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		contains(t, role.String(), string(parts["calls"]), T("party.notkept"), esc(maria), "Main line", "data-since")
+		for id, p := range parts {
+			lacks(t, id, string(p), "12345678", "1234567…", "12345…")
+		}
+	}
+}
+
 // TestEventsEnd: a stream ends with its session, by log-out, by idleness and with the role.
 func TestEventsEnd(t *testing.T) {
 	r := owned(t)

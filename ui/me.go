@@ -16,12 +16,14 @@ type meView struct {
 	Must             bool     // the password is to be changed before all else
 	Own              *ownView // of staff
 	Copy             string   // why there is no copy; empty: none was asked for
+	Journal          string   // why the journal was not turned; empty: it was not to be
 }
 
 // ownView is what staff have here beside their log-in.
 type ownView struct {
 	Person  string // name and extension
 	On      bool   // a journal is kept
+	Error   string // why it was not turned
 	Rows    []recordView
 	More    bool
 	Empty   string
@@ -62,7 +64,7 @@ func (s *Server) showMe(q *request, status int, v meView) error {
 		if err != nil {
 			return err
 		}
-		v.Own = own
+		v.Own, own.Error = own, v.Journal
 	}
 	s.show(q, status, "me", pick(v.Own != nil, "me.rail", "me.title"), v)
 	return nil
@@ -139,7 +141,11 @@ func (s *Server) setJournal(q *request) error {
 	if on != "on" && on != "off" {
 		return errForm
 	}
-	if err := s.cfg.Store.SetJournal(q.r.Context(), q.viewer(), q.who.account.User, on == "on"); err != nil {
+	err := s.cfg.Store.SetJournal(q.r.Context(), q.viewer(), q.who.account.User, on == "on")
+	switch {
+	case errors.Is(err, storage.ErrTooOften):
+		return s.showMe(q, http.StatusTooManyRequests, meView{Journal: T("journal.often")})
+	case err != nil:
 		return err
 	}
 	redirect(q, "/me?journal")

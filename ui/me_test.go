@@ -81,6 +81,25 @@ func TestOwnJournal(t *testing.T) {
 	lacks(t, "log", r.log.String(), full, "Maria")
 }
 
+// TestJournalTooOften: who turns the journal on and off all day is told to stop, on the page.
+func TestJournalTooOften(t *testing.T) {
+	r := owned(t)
+	c := r.as(r.account(storage.Staff))
+	for i := range 100 {
+		w := c.post("/me/journal", "journal", []string{"off", "on"}[i%2])
+		if w.Code == 303 {
+			continue
+		}
+		wants(t, "too often", w, 429, "")
+		text := w.Body.String()
+		contains(t, "too often", text, esc(T("journal.often")), `value="on" aria-pressed="true"`)
+		checkMarkup(t, "too often", text)
+		lacks(t, "after", c.get("/me").Body.String(), T("journal.often"))
+		return
+	}
+	t.Error("it can be done 100 times")
+}
+
 // TestNotices: a user learns who was shown a number of an own call, and why, until it is read.
 func TestNotices(t *testing.T) {
 	r := owned(t)

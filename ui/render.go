@@ -198,6 +198,11 @@ func (s *Server) rail(q *request, f *frameView) {
 				v.Lamp, f.Glyphs["warn"] = count("notice.new.one", "notice.new.many", n), true
 			}
 		}
+		if r.path == "/privacy" {
+			if n := s.as(q).WaitingRequests(); n > 0 {
+				v.Lamp, f.Glyphs["warn"] = count("requests.wait.one", "requests.wait.many", n), true
+			}
+		}
 		f.Rail = append(f.Rail, v)
 	}
 }

@@ -36,9 +36,8 @@ var (
 	onDuty    = []storage.Role{storage.Owner, storage.Admin, storage.PrivacyOfficer, storage.Installer}
 	fitters   = []storage.Role{storage.Owner, storage.Admin, storage.Installer}
 	guards    = []storage.Role{storage.Owner, storage.Admin, storage.PrivacyOfficer}
-	overseers = []storage.Role{storage.Owner, storage.PrivacyOfficer}
+	overseers = []storage.Role{storage.Owner, storage.PrivacyOfficer} // of the audit trail, and who may answer a request to see a number
 	readers   = []storage.Role{storage.Owner, storage.Admin, storage.PrivacyOfficer, storage.Staff}
-	agreers   = []storage.Role{storage.Owner, storage.PrivacyOfficer} // who may answer a request to see a number
 	owners    = []storage.Role{storage.Owner}
 	users     = []storage.Role{storage.Staff}
 )
@@ -89,8 +88,8 @@ var routeTable = []route{
 	{"GET /privacy/desk", forMembers, guards, (*Server).desk},
 	{"POST /privacy/desk/copy", forMembers, guards, (*Server).copyPreview},
 	{"POST /privacy/desk/copy/now", forMembers, guards, (*Server).copyNow},
-	{"GET /privacy/requests", forMembers, agreers, (*Server).requests},
-	{"POST /privacy/requests/{id}", forMembers, agreers, (*Server).answerRequest},
+	{"GET /privacy/requests", forMembers, overseers, (*Server).requests},
+	{"POST /privacy/requests/{id}", forMembers, overseers, (*Server).answerRequest},
 	{"POST /privacy/erase", forMembers, guards, (*Server).erasePreview},
 	{"POST /privacy/erase/now", forMembers, guards, (*Server).eraseNow},
 	{"POST /privacy/erase/proof", forMembers, guards, (*Server).eraseProof},

@@ -112,7 +112,23 @@ func TestUnmaskSecond(t *testing.T) {
 		t.Helper()
 		wants(t, "ask", by.post(path, "why", goodReason+" <i>"), 303, path)
 	}
+	mark := func(by *client) string {
+		t.Helper()
+		_, rest, _ := strings.Cut(by.get("/").Body.String(), `<a href="/privacy"`)
+		rest, _, _ = strings.Cut(rest, "</a>")
+		_, rest, _ = strings.Cut(rest, `<span class="vh">`)
+		text, _, _ := strings.Cut(rest, "<")
+		return text
+	}
+	marks := func(when, ofOfficer, ofOwner string) {
+		t.Helper()
+		if o, w, a := mark(officer), mark(owner), mark(c); o != ofOfficer || w != ofOwner || a != "" {
+			t.Errorf("%s: Privacy is marked %q to the officer, %q to the owner and %q to the admin", when, o, w, a)
+		}
+	}
+	marks("nothing asked", "", "")
 	ask(c, "/calls/1/unmask/from")
+	marks("asked", "1 request waits", "1 request waits")
 	w := c.get("/calls/1/unmask/from")
 	contains(t, "waits", w.Body.String(), T("unmask.waits"), `value="back"`)
 	lacks(t, "waits", w.Body.String(), full, `id="why"`)
@@ -132,6 +148,7 @@ func TestUnmaskSecond(t *testing.T) {
 	lacks(t, "not yet", c.get("/calls").Body.String(), full)
 	wants(t, "agree", officer.post("/privacy/requests/1", "do", "agree", "password", goodWord), 303, "/privacy/requests?agreed")
 	contains(t, "agreed", c.get("/calls").Body.String(), full)
+	marks("agreed", "", "")
 	lacks(t, "who agreed", officer.get("/calls").Body.String(), full)
 	w = owner.post("/privacy/requests/1", "do", "refuse")
 	wants(t, "late", w, 409, "")
@@ -147,6 +164,10 @@ func TestUnmaskSecond(t *testing.T) {
 
 	// Who asked does not agree, though the role could.
 	ask(officer, "/calls/3/unmask/from")
+	marks("the officer's own", "", "1 request waits")
+	ask(c, "/calls/2/unmask/from")
+	marks("two", "1 request waits", "2 requests wait")
+	wants(t, "back", c.post("/calls/2/unmask/from", "do", "back"), 303, "/calls/2/unmask/from")
 	w = officer.post("/privacy/requests/4", "do", "agree", "password", goodWord)
 	wants(t, "own", w, 403, "")
 	contains(t, "own", w.Body.String(), T("request.same"))

@@ -19,7 +19,8 @@ The audit trail and the ledger note that it was made. A number or a name on the 
 stays in the history of the shell: say - in its place.
 
 It ends with 0 if the archive is whole, 1 if there is none, and 3 if the box keeps nothing of
-this person; if it can say so in an archive, there is one.
+this person; if it can say so in an archive, there is one. Once the last digits of all calls
+of a number are gone, none of them can be found by that number.
 
 `
 
@@ -75,7 +76,7 @@ func (t *accessTask) run(ctx context.Context, store *storage.Store, d *desk) err
 		d.say("Damaged, and so not in it: %d. The archive says so.\n", a.Damaged)
 	}
 	if err == nil && !a.Known {
-		err = exitError{storage.ErrUnknownPerson, exitUnknown}
+		err = exitError{unknown(p), exitUnknown}
 	}
 	return err
 }

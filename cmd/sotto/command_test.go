@@ -131,6 +131,8 @@ func TestCommands(t *testing.T) {
 			}
 			_, log = do(1, "", "access", "-user", "102", "-o", file("a.zip"))
 			holds(t, log, "-o: file exists")
+			_, log = do(exitUnknown, "0309990001\n", "access", "-number", "-", "-o", file("nobody.zip"))
+			holds(t, log, "keeps nothing of this person; calls whose last digits are gone cannot be found by a number")
 			do(exitUnknown, "", "access", "-user", "199", "-o", file("none.zip"))
 			if _, err := os.Stat(file("none.zip")); err == nil {
 				t.Error("an empty archive is left")

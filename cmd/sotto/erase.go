@@ -23,7 +23,8 @@ then the word is asked for even with -yes. A number or a name on the command lin
 the history of the shell: say - in its place and type it, or send it in as the first line.
 
 It ends with 0 if the person is erased, 1 if nothing was erased, 3 if the box keeps nothing
-of this person, and 4 if the erasure has begun and is not finished: then do it again.
+of this person, and 4 if the erasure has begun and is not finished: then do it again. Once the
+last digits of all calls of a number are gone, none of them can be found by that number.
 
 `
 
@@ -92,7 +93,7 @@ func (t *eraseTask) confirmed(ctx context.Context, store *storage.Store, p stora
 	proof, err := store.Erase(ctx, atTerminal, p)
 	switch {
 	case errors.Is(err, storage.ErrUnknownPerson):
-		return proof, exitError{storage.ErrUnknownPerson, exitUnknown}
+		return proof, exitError{unknown(p), exitUnknown}
 	case errors.Is(err, storage.ErrLastOwner), errors.Is(err, storage.ErrPlanNeeds), errors.Is(err, storage.ErrHelp):
 		return proof, fmt.Errorf("nothing was erased: %w", err)
 	case err != nil:

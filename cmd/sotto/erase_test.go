@@ -66,7 +66,7 @@ func TestErase(t *testing.T) {
 		t.Fatalf("%d %s%s", code, out, log)
 	}
 	holds(t, out, "The person is erased.\n", "was known as           number\n", "call records           1\n", "the old key is gone")
-	if _, log, code := erased(t, "", "-data", dir, "-number", "0301237654", "-yes"); code != exitUnknown || !strings.Contains(log, "keeps nothing of this person") {
+	if _, log, code := erased(t, "", "-data", dir, "-number", "0301237654", "-yes"); code != exitUnknown || !strings.Contains(log, "keeps nothing of this person; calls whose last digits are gone cannot be found by a number") {
 		t.Errorf("again: %d %s", code, log)
 	}
 

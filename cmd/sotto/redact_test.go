@@ -61,7 +61,7 @@ var redaction = []struct {
 	{"too old", "-------", "the time of the record is over"},
 	{"erased number", "-------", "erased"},
 	{"of erased user", "WFF----", "the user was erased, and not whom the user called"},
-	{"live protected", "WFF----", "while a call lasts it is shown as any other, of a protected user, too; none of it is kept"},
+	{"live protected", "-------", "of a protected user: not even while the call lasts, but to the user"},
 
 	{"owner", "W------", "who has an account: for who looks after accounts, and for oneself"},
 	{"admin", "WWW----", "the officer learns who asks"},
@@ -86,7 +86,6 @@ var columns = []string{"owner", "admin", "officer", "installer", "account of ann
 // onlyReader are marks that no page shows to somebody who may see them, and why that is right.
 var onlyReader = map[string]string{
 	"ringing in":     "the simulated exchange sends no numbers of who calls",
-	"live protected": "both lines are taken",
 	"code of nobody": "no page shows the plan as it is",
 	"department":     "",
 	"e-mail":         "",
@@ -126,6 +125,10 @@ func TestRedaction(t *testing.T) {
 				judge(t, fmt.Sprintf("readers as %+v", v), i, reached(t, b.store, v), nil)
 			}
 		}
+	}
+	guard := storage.Viewer{Role: storage.Staff, User: userOf(b.store, "103").ID}
+	if !slices.ContainsFunc(reached(t, b.store, guard), func(d *doc) bool { return search.sees(d, marks["live protected"]) == whole }) {
+		t.Error("a protected user does not see whom the own call is with")
 	}
 	// Who may change most comes last.
 	for i, who := range slices.Backward(columns) {

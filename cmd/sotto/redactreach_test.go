@@ -158,7 +158,7 @@ func aMoment(s *storage.Store) *pbx.Snapshot {
 		{ID: 1, From: pbx.Party{Number: number.Must(num("ringing in")), Line: "Amt Nord"}, To: user("101"), Began: now},
 		{ID: 3, From: user("101"), To: pbx.Party{Number: number.Must(num("live of anna")), Line: "Amt Nord"}, Began: now},
 		{ID: 4, From: user("201"), To: pbx.Party{Number: number.Must(num("live of netty")), Line: "Amt Ost"}, Began: now},
-		{ID: 2, From: user("103"), To: pbx.Party{Number: number.Must(num("live protected")), Line: "Amt Ost"}, Began: now, Answered: now},
+		{ID: 2, From: user("103"), To: pbx.Party{Number: number.Must(num("live protected")), Line: "Amt Ost"}, Began: now, Answered: now, ToUnkept: true},
 	}}
 }
 

@@ -54,6 +54,15 @@ func (w *whose) person(ctx context.Context, store *storage.Store, d *desk) (stor
 	return storage.Person{Number: n}, err
 }
 
+// unknown says that nothing is kept of a person. Of a number there may be calls that nothing
+// leads to any more.
+func unknown(p storage.Person) error {
+	if p.User == "" && p.Account == "" {
+		return fmt.Errorf("%w; calls whose last digits are gone cannot be found by a number any more", storage.ErrUnknownPerson)
+	}
+	return storage.ErrUnknownPerson
+}
+
 // user gives who has an extension today, or else the one user who had it and has left the plan.
 func user(ctx context.Context, store *storage.Store, ext plan.Ext) (storage.Person, error) {
 	if id, err := planUser(store, ext); err == nil {

@@ -191,6 +191,14 @@ func TestNothingKept(t *testing.T) {
 	if len(names) != 2 || !strings.Contains(string(files["index.html"]), "Nothing is kept of this person") || strings.Contains(string(files["index.html"]), `id="calls"`) {
 		t.Errorf("the page does not say that nothing is kept: %v", names)
 	}
+	const faded = "cannot be found by the number"
+	if !strings.Contains(string(files["index.html"]), faded) {
+		t.Error("the page does not say what a number cannot find")
+	}
+	files, _, _ = written(t, &Content{Made: made, Kind: User, Who: "a user"})
+	if page := string(files["index.html"]); strings.Contains(page, faded) || !strings.Contains(page, "Nothing is kept of this person.") {
+		t.Error("the page of a user speaks of numbers")
+	}
 	var d struct {
 		Known bool
 		Calls []Call

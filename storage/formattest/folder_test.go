@@ -42,6 +42,7 @@ type folder struct {
 	ledger     []ledgerRow
 	grants     []grantRow
 	settings   []byte // JSON of package policy; nil: never saved
+	spare      []byte // the copy of it
 	state      *stateRow
 	canaries   map[uint32][6]bool    // by day: by class, whether it opens
 	proofs     map[int64][]proofLine // by date
@@ -194,7 +195,14 @@ func (f *folder) readFormat() error {
 		if err != nil {
 			return fmt.Errorf("box %s: %w", e.key, err)
 		}
-		f.page = b
+		switch string(e.key) {
+		case "page":
+			f.page = b
+		case "privacy":
+			f.spare = b
+		default:
+			return fmt.Errorf("box %q: %w", e.key, errFormat)
+		}
 	}
 	return nil
 }

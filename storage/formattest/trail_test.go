@@ -292,7 +292,7 @@ func (f *folder) readTerms() error {
 			return fmt.Errorf("settings %s: %w", e.key, err)
 		}
 	}
-	if b := f.buckets["settings"]; b != nil && (b.sequence > 0) != (f.settings != nil) {
+	if b := f.buckets["settings"]; b != nil && (b.sequence > 0) != (f.settings != nil) || !bytes.Equal(f.settings, f.spare) {
 		return fmt.Errorf("%w: settings were saved %d times", errFormat, b.sequence)
 	}
 	for _, e := range f.rows("canary") {

@@ -117,3 +117,43 @@ func TestDrop(t *testing.T) {
 		}
 	}
 }
+
+// TestRename: a subject keeps its keys and is known by the new text alone, over a restart; the
+// old one is off the medium after the next rotation.
+func TestRename(t *testing.T) {
+	r := open(t, t.TempDir(), newRoot(t))
+	one, two := subject(t, r, Outside, "+49301234567"), subject(t, r, Outside, "+2")
+	commit(t, r)
+	key, _ := r.Key(one)
+	r.Rename(one, "~1")
+	r.Rename(two, "~1")      // taken
+	r.Rename(two, "")        // none
+	r.Rename(Subject{7}, "") // nobody
+	r.Rename(Subject{}, "box")
+	check := func(when string) {
+		t.Helper()
+		_, old := r.Lookup(Outside, "+49301234567")
+		now, ok := r.Lookup(Outside, "~1")
+		k, _ := r.Key(one)
+		_, text, _ := r.Name(two)
+		if old || !ok || now != one || k != key || text != "+2" || !r.Waiting() {
+			t.Errorf("%s: old %v, new %v %v, other %q, waiting %v", when, old, now, ok, text, r.Waiting())
+		}
+	}
+	check("renamed")
+	commit(t, r)
+	r = reopen(t, r)
+	check("after a restart")
+	if !bytes.Contains(medium(t, r), []byte("+49301234567")) {
+		t.Error("the search finds nothing")
+	}
+	if _, err := r.Rotate(); err != nil {
+		t.Fatal(err)
+	}
+	if bytes.Contains(medium(t, r), []byte("+49301234567")) {
+		t.Error("the old text is on the medium")
+	}
+	if again := subject(t, r, Outside, "+49301234567"); again == one {
+		t.Error("who calls again is the same")
+	}
+}

@@ -20,6 +20,9 @@ func (w *writer) notice() *document {
 	d.add(w.say("n.recipients"), append(w.inside(), w.outside()...)...)
 	d.add(w.say("n.transfers"), w.transfers()...)
 	rights := paras(w.say("n.rights.text"), w.say("n.rights.how"))
+	if w.fades() {
+		rights = append(rights, block{Para: w.say("g.faded")})
+	}
 	if w.journals() {
 		rights = append(rights, block{Para: w.say("n.rights.users")})
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"flag"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -201,6 +202,12 @@ func TestWhatIsOffIsNotInThem(t *testing.T) {
 			in.Settings.Numbers = policy.Sights{policy.Admin: policy.None, policy.PrivacyOfficer: policy.None}
 		}, []string{"a masked number is shown", "numbers without the last"}, []string{"gekürzte nummer wird ganz", "außerhalb ohne die letzten"}},
 		{"every call", func(in *Input) { in.Settings.Record.Failed = false }, []string{"every call makes"}, []string{"zu jedem anruf"}},
+		{"digits as long as calls", func(in *Input) {
+			keep := in.Settings.Keep
+			in.Settings.Keep = maps.Clone(keep)
+			in.Settings.Keep[policy.Digits] = max(keep[policy.Records], keep[policy.Journal])
+			in.Settings.Keep[policy.Records] = in.Settings.Keep[policy.Digits]
+		}, []string{"no longer find these calls by the number"}, []string{"findet die anlage diese anrufe über die nummer nicht mehr"}},
 		{"lines", func(in *Input) { in.Facts.Lines = 0 }, []string{"people outside who call", "telephone company", "withhold"},
 			[]string{"menschen außerhalb, die", "telefongesellschaft", "unterdrücken"}},
 	} {

@@ -207,6 +207,13 @@ func (w *writer) terms() *table {
 	return t
 }
 
+// fades tells whether calls are kept longer than the last digits of their numbers: then nothing
+// leads from a number to them, and whose they are is not to be told (Article 11).
+func (w *writer) fades() bool {
+	keep := w.in.Settings.Keep
+	return keep[policy.Digits] < keep[policy.Records] || w.journals() && keep[policy.Digits] < keep[policy.Journal]
+}
+
 // maxRecipients is how many recipients a paper lists.
 const maxRecipients = 200
 

@@ -55,7 +55,11 @@ func (w *writer) security() []string {
 	} else {
 		l = append(l, w.say("g.root.unknown", "blank", w.blank("root")))
 	}
-	l = append(l, w.say("g.forget"), w.say("g.erase"), w.say("g.roles"), w.say("g.audit"), w.say("g.page"))
+	l = append(l, w.say("g.forget"), w.say("g.erase"))
+	if w.fades() {
+		l = append(l, w.say("g.faded"))
+	}
+	l = append(l, w.say("g.roles"), w.say("g.audit"), w.say("g.page"))
 	switch {
 	case w.in.Facts.SIP == 0:
 	case w.in.Secure:
