@@ -59,7 +59,7 @@ func TestErase(t *testing.T) {
 	p.fits("calls-erased")
 	p.expect(422)
 	p.erase("", "0309876543")
-	p.says("The box keeps nothing of this person.")
+	p.says("The box keeps nothing that this number leads to.")
 	p.unsaid("9876543")
 	p.wait("an empty field", `document.querySelector("#n").value === ""`)
 	p.fits("erase-unknown")
