@@ -196,7 +196,7 @@ func (s *Store) countAudit(ctx context.Context, before keyring.Day) (all, old in
 				}
 				k, v = c.Next()
 			}
-			from = uint64(idOf(k))
+			from = further(from, uint64(idOf(k)))
 			return nil
 		}); err != nil {
 			return 0, 0, err

@@ -173,10 +173,11 @@ func (v *verifier) some(tx *bbolt.Tx) {
 		}
 		k, value = cur.Next()
 	}
-	if v.seek = bytes.Clone(k); k != nil {
+	from := v.seek
+	if v.seek = bytes.Clone(k); bytes.Compare(k, from) > 0 {
 		return
 	}
-	v.finish()
+	v.finish() // or the keys of the pages lead back, as damaged ones can: what follows counts as cut
 }
 
 // from goes on behind a checkpoint.

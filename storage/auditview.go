@@ -226,7 +226,7 @@ func (s *Store) eachAudit(ctx context.Context, subjects []keyring.Subject, f fun
 				}
 				k, v = c.Next()
 			}
-			from = uint64(idOf(k))
+			from = further(from, uint64(idOf(k)))
 			return nil
 		}); err != nil {
 			return err

@@ -96,6 +96,26 @@ func seekBefore(c *bbolt.Cursor, prefix []byte, before RecordID) (RecordID, bool
 	return idOf(k[len(prefix):]), true
 }
 
+// What goes through a bucket in pieces must come to an end also if damaged keys of branch pages
+// lead it back.
+
+// seekOn moves a cursor to a key or the next one; nil if there is none, or one before it was found.
+func seekOn(c *bbolt.Cursor, key []byte) []byte {
+	k, _ := c.Seek(key)
+	if bytes.Compare(k, key) < 0 {
+		return nil
+	}
+	return k
+}
+
+// further gives where to go on after a piece that began at from; 0, the end, if that leads back.
+func further(from, next uint64) uint64 {
+	if next <= from {
+		return 0
+	}
+	return next
+}
+
 // path is one way to records: those of a prefix in an index.
 type path struct{ bucket, prefix []byte }
 
@@ -257,7 +277,7 @@ func linesUpTo(b *bbolt.Bucket, last RecordID) (keys [][]byte) {
 		if tag++; tag == 0 {
 			break
 		}
-		k, _ = c.Seek(keyOf(tag))
+		k = seekOn(c, keyOf(tag))
 	}
 	return keys
 }

@@ -232,8 +232,7 @@ func dropEntries(tx *bbolt.Tx, prefix []byte, n int, old func(RecordID) bool) (d
 
 // nextOwner moves on to the first entry of the next owner; nil if there is none.
 func nextOwner(c *bbolt.Cursor, own keyring.Subject) []byte {
-	k, _ := c.Seek(binary.BigEndian.AppendUint64(own[:], 1<<64-1))
-	return k
+	return seekOn(c, binary.BigEndian.AppendUint64(own[:], 1<<64-1))
 }
 
 // firstEntry gives the id of the first entry of a day or later.

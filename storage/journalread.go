@@ -246,7 +246,9 @@ func (s *Store) entriesNaming(far keyring.Subject, after []byte, n int) (rows []
 			c := index.Cursor()
 			for k, _ := c.Seek(after); bytes.HasPrefix(k, far[:]); k, _ = c.Next() {
 				if len(rows) == n {
-					next = bytes.Clone(k)
+					if bytes.Compare(k, after) > 0 {
+						next = bytes.Clone(k)
+					}
 					return nil
 				}
 				key := bytes.Clone(k[len(far):])
@@ -321,6 +323,9 @@ func (s *Store) countJournal(ctx context.Context, before keyring.Day) (n journal
 						oldest = id
 					}
 					k, _ = c.Next()
+				}
+				if bytes.Compare(k, after) <= 0 {
+					k = nil
 				}
 				after = bytes.Clone(k)
 				return nil

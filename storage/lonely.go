@@ -141,7 +141,10 @@ func (s *Store) inJournals(tx *bbolt.Tx, subject keyring.Subject, class keyring.
 		if opens(c, prefix) {
 			return true
 		}
-		k, _ = c.Seek(binary.BigEndian.AppendUint64(prefix, math.MaxUint64))
+		next := binary.BigEndian.AppendUint64(prefix, math.MaxUint64)
+		if k, _ = c.Seek(next); k != nil && bytes.Compare(k, next) < 0 {
+			return true // damaged: nobody is let go of by that
+		}
 	}
 	return false
 }

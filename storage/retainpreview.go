@@ -136,7 +136,7 @@ func (s *Store) previewDigits(ctx context.Context, p *Preview, t []day, first ke
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		n := 0
+		n, began := 0, from
 		if err := s.view(func(tx *bbolt.Tx) error {
 			c := tx.Bucket(bucketRecords).Cursor()
 			k, v := c.Seek(keyOf(uint64(from)))
@@ -159,7 +159,7 @@ func (s *Store) previewDigits(ctx context.Context, p *Preview, t []day, first ke
 		}); err != nil {
 			return err
 		}
-		if n < previewRows {
+		if n < previewRows || from <= began {
 			return nil
 		}
 	}
