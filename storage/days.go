@@ -86,8 +86,14 @@ func (s *Store) nextTable(next RecordID) []day {
 	t := s.table()
 	d := day{date: dateOf(s.clock()), first: next, entry: s.lastEntry + 1, term: s.keeper.belief.date()}
 	if n := len(t) - 1; n >= 0 {
-		if d.term = max(d.term, t[n].term); t[n].date == d.date && t[n].term == d.term ||
-			len(t) >= maxDays || !s.dayBegan.IsZero() && time.Since(s.dayBegan) < dayPause {
+		switch d.term = max(d.term, t[n].term); {
+		case t[n].date == d.date && t[n].term == d.term, len(t) >= maxDays:
+			return t
+		case !s.dayBegan.IsZero() && time.Since(s.dayBegan) < dayPause:
+			if t[n].term < d.term { // so that nothing goes early; what is of before midnight goes minutes late
+				t = slices.Clone(t)
+				t[n].term = d.term
+			}
 			return t
 		}
 	}

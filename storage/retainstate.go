@@ -82,7 +82,12 @@ func (s *Store) believe() {
 	}
 	switch doubtful := k.belief.doubts(s.clock()); {
 	case doubtful && k.unsure == 0:
-		k.unsure = k.since + 1
+		// Days of a run that a power cut ended may be in doubt, too, and the state not say so yet.
+		t, from := s.table(), k.since
+		for from > 0 && t[from-1].date > t[from-1].term {
+			from--
+		}
+		k.unsure = from + 1
 	case !doubtful && !first && (k.unsure > 0 && k.belief.Ahead == 0 || leapt > leapDrift):
 		// Within a run the box knows how much time has passed, whatever the clock showed: the days of
 		// this run get no older by that it is believed now. How much had passed before it was started is

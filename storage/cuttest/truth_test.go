@@ -277,12 +277,18 @@ func (tr *truth) lookAtRecord(v storage.RecordView, f *found, shown map[string]i
 	want := recordOf(id, k)
 	got := pbx.Record{Began: v.Began, Rang: v.Rang, Talked: v.Talked, Outcome: v.Outcome, Cause: v.Cause, Held: v.Held, Emergency: v.Emergency}
 	if a, b := personOf(want.From), personOf(want.To); true {
-		is := func(v storage.PartyView) bool { return v.State == storage.Shown || v.State == storage.Cut }
-		if is(v.From) {
-			f.shown[a]++
+		// Of a number whose last digits are cut everywhere the records are found no more.
+		count := func(v storage.PartyView, name string) {
+			switch v.State {
+			case storage.Shown:
+				f.shown[name]++
+			case storage.Cut:
+				f.aged[name]++
+			}
 		}
-		if is(v.To) && a != b {
-			f.shown[b]++
+		count(v.From, a)
+		if a != b {
+			count(v.To, b)
 		}
 	}
 	want.Missed = nil // they are in journals
