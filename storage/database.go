@@ -344,6 +344,9 @@ func (s *Store) commit(write func(*bbolt.Tx) error) error {
 	}
 	s.oldest.Store(oldest)
 	s.failed.Add(1)
+	if large := errors.Is(err, berrors.ErrMaxSizeReached) || errors.Is(err, syscall.EFBIG); large && s.used.Load() < int64(s.db.MaxSize)/2 {
+		err = fmt.Errorf("%w (%w)", ErrDamaged, err) // it is far from full: the list of free pages is wrong
+	}
 	err = fmt.Errorf("write database: %w", err)
 	if errors.Is(err, ErrDamaged) || errors.Is(err, berrors.ErrDatabaseNotOpen) {
 		s.broken = true
