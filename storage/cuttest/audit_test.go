@@ -17,7 +17,7 @@ import (
 )
 
 // flipsFlag is how many bits TestFlippedTrail flips.
-var flipsFlag = flag.Int("flips", 1000, "bits that are flipped under the audit trail, each alone")
+var flipsFlag = flag.Int("flips", 300, "bits that are flipped under the audit trail, each alone")
 
 // trailOf gives the lines of the audit trail, by number.
 func trailOf(t *testing.T, s *storage.Store) (map[uint64]storage.AuditView, error) {
