@@ -153,10 +153,10 @@ func (v *verifier) begin(tx *bbolt.Tx) {
 		v.fault(v.newest, 0, BadEnd)
 	}
 	cur := tx.Bucket(bucketAudit).Cursor()
-	k, _ := cur.Seek(keyOf(v.newest + 1))
-	for n := 0; k != nil && n < maxFaults; n++ {
+	k, _ := cur.Last() // as who reads the trail does: a damaged branch may lead a search past it
+	for n := 0; uint64(idOf(k)) > v.newest && n < maxFaults; n++ {
 		v.fault(uint64(idOf(k)), 1, Added)
-		k, _ = cur.Next()
+		k, _ = cur.Prev()
 	}
 }
 
